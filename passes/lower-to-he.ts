@@ -1,0 +1,274 @@
+import { CompilerBug, fail, invariant } from "../src/base/diagnostic.ts";
+import { GraphBuilder } from "../src/ir/builder.ts";
+import { annotationOf, type Graph, type Node, nodeAt, type NodeId, type NodeOf } from "../src/ir/graph.ts";
+import { linearLayer } from "../src/ir/linear.ts";
+import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
+import { opNamed } from "../src/ops/index.ts";
+import type { LeveledType } from "../src/ops/value-type.ts";
+import { normalStep, readLayerPlan } from "../src/packing/layer-plan.ts";
+import { ciphertextOffsets, place } from "../src/packing/place.ts";
+import { spread } from "../src/packing/positions.ts";
+import { printLayout } from "../src/scheme/layout.ts";
+import { canonicalScales, type Scheme } from "../src/scheme/parameters.ts";
+import { definePass } from "./pass.ts";
+
+/**
+ * Replaces every layer by the SEAL calls that compute it, one node per call.
+ *
+ * A linear layer becomes rotations by its baby steps, products with encoded weights, rotations by its giant steps and folds,
+ * one rescale at the end (rotating before rescaling keeps about five bits, ckks.md section 1), and its bias.
+ *
+ * Needs leveled types and plans. Afterwards the graph holds ciphertexts and plaintexts only; a node's name is its
+ * layer's name, a dot, and what it is.
+ *
+ * Before:  y: leveled [10] in "..." level 2 scale 40 = square(x)
+ * After:   y.square: cipher level 3 scale 80 size 3 = he_square(x.sum)
+ *          y.relinearized: cipher level 3 scale 80 = he_relinearize(y.square)
+ *          y.rescaled: cipher level 2 scale 40 = he_rescale(y.relinearized)
+ */
+export const lowerToHe = definePass({
+  name: "lower-to-he",
+  doc: "Replace layers by the SEAL operations that compute them.",
+  run(graph) {
+    invariant(graph.scheme !== undefined, "lower-to-he needs a scheme");
+    const lowering = new Lowering(graph, graph.scheme);
+    for (const node of graph.nodes) lowering.lower(node);
+    return lowering.finish();
+  },
+});
+
+class Lowering {
+  readonly #graph: Graph;
+  readonly #scheme: Scheme;
+  readonly #scales: Float64Array;
+  readonly #out: GraphBuilder;
+  /** The ciphertexts of each value. */
+  readonly #parts = new Map<NodeId, readonly NodeId[]>();
+  readonly #constants = new Map<NodeId, NodeId>();
+
+  constructor(graph: Graph, scheme: Scheme) {
+    this.#graph = graph;
+    this.#scheme = scheme;
+    this.#scales = canonicalScales(scheme);
+    this.#out = new GraphBuilder(graph.name, scheme);
+  }
+
+  finish(): Graph {
+    for (const { name, node } of this.#graph.outputs) {
+      const source = nodeAt(this.#graph, node);
+      const { shape, layout } = leveled(source);
+      const attrs = { shape, layout: printLayout(layout) };
+      const inputs = this.#parts.get(node)!;
+      this.#out.output(name, this.#out.add({ op: "he_output", inputs, attrs, name, span: source.span }));
+    }
+    return this.#out.build();
+  }
+
+  lower(node: Node): void {
+    if (node.op === "constant") {
+      this.#constants.set(node.id, this.#out.add({ ...node }));
+      return;
+    }
+    this.#parts.set(node.id, this.partsOf(node));
+  }
+
+  private partsOf(node: Node): readonly NodeId[] {
+    if (annotationOf(node, "plan") !== undefined) return this.linear(node);
+    switch (node.op) {
+      case "input":
+        return this.input(node);
+      case "flatten":
+      case "reshape":
+      case "transpose":
+      case "slice":
+        return this.operand(node, 0);
+      case "square":
+        return this.operand(node, 0).map((x) => this.rescaled(node, this.#out.add({ op: "he_square", inputs: [x], attrs: {}, ...this.named(node, "square") })));
+      case "multiply":
+        return this.pairs(node, (x, y) => this.rescaled(node, this.#out.add({ op: "he_multiply", inputs: [x, y], attrs: {}, ...this.named(node, "product") })));
+      case "negate":
+        return this.operand(node, 0).map((x) => this.#out.add({ op: "he_negate", inputs: [x], attrs: {}, ...this.named(node, "negated") }));
+      case "add":
+      case "subtract":
+        return this.sum(node);
+      case "drop_level":
+        return this.operand(node, 0).map((x) => this.dropped(node, x));
+      default:
+        throw new CompilerBug(`'${node.name}' (${node.op}) has no plan and no lowering`);
+    }
+  }
+
+  private input(node: NodeOf<"input">): NodeId[] {
+    const { shape, layout, level } = leveled(node);
+    return Array.from({ length: layout.ciphertexts }, (_, part) => {
+      const attrs = { input: node.name, part, level, shape, range: node.attrs.range, layout: printLayout(layout) };
+      return this.#out.add({ op: "he_input", inputs: [], attrs, name: `${node.name}.${part}`, span: node.span });
+    });
+  }
+
+  private sum(node: NodeOf<"add"> | NodeOf<"subtract">): NodeId[] {
+    const [a, b] = node.inputs.map((id) => nodeAt(this.#graph, id));
+    if (a!.op !== "constant" && b!.op !== "constant") {
+      const op = node.op === "add" ? "he_add" : "he_subtract";
+      return this.pairs(node, (x, y) => this.#out.add({ op, inputs: [x, y], attrs: {}, ...this.named(node, "sum") }));
+    }
+    const { level } = leveled(node);
+    const layer = this.layer(node, { babies: [0], folds: [], giants: [0] });
+    const negate = node.op === "subtract" && a!.op === "constant";
+    return this.operand(node, a!.op === "constant" ? 1 : 0).map((part, to) => {
+      const x = negate ? this.#out.add({ op: "he_negate", inputs: [part], attrs: {}, ...this.named(node, "negated") }) : part;
+      return this.plusBias(node, layer, x, to, level);
+    });
+  }
+
+  private linear(node: Node): NodeId[] {
+    const linear = linearLayer(this.#graph, node);
+    const plan = readLayerPlan(annotationOf(node, "plan")!.named);
+    invariant(linear !== undefined && plan !== undefined, `'${node.name}' has a plan but no terms`);
+    const result = leveled(node);
+    const sources = linear.operands.map((id) => nodeAt(this.#graph, id));
+    const layouts = sources.map((s) => leveled(s).layout);
+    const placement = place(linear.map, linear.coefficients, layouts.map(spread), spread(result.layout), plan);
+    if (typeof placement === "string") fail("layer-plan-invalid", node.span, { layer: node.name, reason: placement });
+
+    const level = result.level + 1;
+    const layer = this.layer(node, { babies: plan.babies, folds: plan.folds, giants: plan.giants });
+    const offsets = ciphertextOffsets(layouts);
+    const operands = sources.flatMap((s) => this.#parts.get(s.id)!.map((part) => this.atLevel(node, part, level)));
+    const scales = sources.flatMap((s, i) => new Array<number>(layouts[i]!.ciphertexts).fill(this.weightScale(leveled(s).level, level)));
+    invariant(operands.length === offsets.at(-1), `'${node.name}' has all its operands`);
+
+    const rotated = new Map<string, NodeId>();
+    const baby = (from: number, step: number): NodeId => {
+      const key = `${from} ${step}`;
+      if (!rotated.has(key)) rotated.set(key, this.rotate(node, operands[from]!, step, "baby"));
+      return rotated.get(key)!;
+    };
+    return Array.from({ length: result.layout.ciphertexts }, (_, to) => {
+      let total: NodeId | undefined;
+      for (const giant of plan.giants) {
+        let sum: NodeId | undefined;
+        for (const piece of placement.pieces) {
+          if (piece.to !== to || piece.giant !== giant) continue;
+          const attrs = { ...piece, level, scale: scales[piece.from]! };
+          const weights = this.#out.add({ op: "he_encode", inputs: [layer], attrs, ...this.named(node, "weights") });
+          const product = this.product(node, baby(piece.from, piece.baby), weights);
+          sum = sum === undefined ? product : this.add(node, sum, product);
+        }
+        if (sum === undefined) continue;
+        const turned = this.rotate(node, sum, giant, "giant");
+        total = total === undefined ? turned : this.add(node, total, turned);
+      }
+      // A ciphertext that no weight reaches is still a ciphertext.
+      let y = total ?? this.product(node, operands[0]!, this.constant(node, 0, level, scales[0]!));
+      for (const fold of total === undefined ? [] : plan.folds) y = this.add(node, y, this.rotate(node, y, fold, "fold"));
+      const lowered = this.#out.add({ op: "he_rescale", inputs: [y], attrs: {}, ...this.named(node, "rescaled") });
+      return linear.bias === undefined ? lowered : this.plusBias(node, layer, lowered, to, result.level);
+    });
+  }
+
+  /** The scale that weights need so that a value of canonical scale `have` lands on the canonical scale below `level`. */
+  private weightScale(have: number, level: number): number {
+    const target = this.#scales[level]! * this.#scales[level]!;
+    const near = target / this.#scales[have]!;
+    // A division may miss the exact factor by one unit in the last place.
+    const exact = [near, nextUp(near), nextDown(near)].find((p) => this.#scales[have]! * p === target);
+    return exact ?? near;
+  }
+
+  private dropped(node: Node, x: NodeId): NodeId {
+    const level = leveled(node).level + 1;
+    const have = leveled(nodeAt(this.#graph, node.inputs[0]!)).level;
+    const one = this.constant(node, 1, level, this.weightScale(have, level));
+    const product = this.product(node, this.atLevel(node, x, level), one);
+    return this.#out.add({ op: "he_rescale", inputs: [product], attrs: {}, ...this.named(node, "rescaled") });
+  }
+
+  private layer(node: Node, plan: AttrRecord): NodeId {
+    const inputs = node.inputs.map((id) => nodeAt(this.#graph, id));
+    const encrypted = inputs.filter((n) => n.op !== "constant");
+    const settings: Record<string, AttrValue> = {};
+    for (const [key, attr] of Object.entries(opNamed(node.op)!.attrs)) settings[key] = attr.write((node.attrs as Record<string, unknown>)[key]);
+    return this.#out.add({
+      op: "he_layer",
+      inputs: inputs.filter((n) => n.op === "constant").map((n) => this.#constants.get(n.id)!),
+      attrs: {
+        layer: node.name,
+        op: node.op,
+        settings,
+        operands: inputs.map((n) => (n.op === "constant" ? "constant" : leveled(n).shape)),
+        from: encrypted.map((n) => printLayout(leveled(n).layout)),
+        to: printLayout(leveled(node).layout),
+        plan,
+      },
+      ...this.named(node, "layer"),
+    });
+  }
+
+  private plusBias(node: Node, layer: NodeId, x: NodeId, to: number, level: number): NodeId {
+    const bias = this.#out.add({ op: "he_encode_bias", inputs: [layer], attrs: { to, level, scale: this.#scales[level]! }, ...this.named(node, "bias") });
+    return this.#out.add({ op: "he_add_plain", inputs: [x, bias], attrs: {}, ...this.named(node, "sum") });
+  }
+
+  private constant(node: Node, value: number, level: number, scale: number): NodeId {
+    return this.#out.add({ op: "he_encode_constant", inputs: [], attrs: { value, level, scale }, ...this.named(node, "constant") });
+  }
+
+  private product(node: Node, x: NodeId, weights: NodeId): NodeId {
+    return this.#out.add({ op: "he_multiply_plain", inputs: [x, weights], attrs: {}, ...this.named(node, "product") });
+  }
+
+  private add(node: Node, x: NodeId, y: NodeId): NodeId {
+    return this.#out.add({ op: "he_add", inputs: [x, y], attrs: {}, ...this.named(node, "sum") });
+  }
+
+  private rotate(node: Node, x: NodeId, step: number, what: string): NodeId {
+    const steps = normalStep(step, this.#scheme.degree / 2);
+    return steps === 0 ? x : this.#out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, ...this.named(node, what) });
+  }
+
+  private rescaled(node: Node, product: NodeId): NodeId {
+    const small = this.#out.add({ op: "he_relinearize", inputs: [product], attrs: {}, ...this.named(node, "relinearized") });
+    return this.#out.add({ op: "he_rescale", inputs: [small], attrs: {}, ...this.named(node, "rescaled") });
+  }
+
+  private atLevel(node: Node, x: NodeId, level: number): NodeId {
+    let at = x;
+    for (let type = this.#out.node(at).type; type.kind === "cipher" && type.level > level; type = this.#out.node(at).type) {
+      at = this.#out.add({ op: "he_mod_switch", inputs: [at], attrs: {}, ...this.named(node, "switched") });
+    }
+    return at;
+  }
+
+  private operand(node: Node, position: number): readonly NodeId[] {
+    return this.#parts.get(node.inputs[position]!)!;
+  }
+
+  private pairs(node: Node, combine: (x: NodeId, y: NodeId) => NodeId): NodeId[] {
+    const other = this.operand(node, 1);
+    return this.operand(node, 0).map((x, i) => combine(x, other[i]!));
+  }
+
+  private named(node: Node, what: string): { readonly name: string; readonly span: Node["span"] } {
+    return { name: `${node.name}.${what}`, span: node.span };
+  }
+}
+
+function leveled(node: Node): LeveledType {
+  invariant(node.type.kind === "leveled", `'${node.name}' has no level yet`);
+  return node.type;
+}
+
+const buffer = new DataView(new ArrayBuffer(8));
+
+function nextUp(x: number): number {
+  buffer.setFloat64(0, x);
+  buffer.setBigInt64(0, buffer.getBigInt64(0) + 1n);
+  return buffer.getFloat64(0);
+}
+
+function nextDown(x: number): number {
+  buffer.setFloat64(0, x);
+  buffer.setBigInt64(0, buffer.getBigInt64(0) - 1n);
+  return buffer.getFloat64(0);
+}

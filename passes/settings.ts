@@ -1,0 +1,162 @@
+import { type Diagnostics, isProblem, type Place, type Problem, problem } from "../src/base/diagnostic.ts";
+import { nearest } from "../src/base/nearest.ts";
+import type { Target } from "../src/ir/model.ts";
+import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
+import { ops } from "../src/ops/index.ts";
+
+/** What to do about an activation that encrypted evaluation does not know. */
+export type ActivationChoice =
+  | { readonly kind: "client" }
+  | { readonly kind: "auto" }
+  | { readonly kind: "polynomial"; readonly degree: number };
+
+/** What the user asked of a compilation: the entries of `target seal`, and `--set` over them. */
+export interface Settings {
+  /** Security in bits. */
+  readonly security: 128 | 192 | 256;
+  /** Bits behind the binary point that outputs are to be right to. */
+  readonly precision: number;
+  /** Polynomial modulus degree; undefined lets the compiler choose. */
+  readonly degree?: number;
+  /** Most Galois keys a client may be asked for. */
+  readonly maxKeys?: number;
+  /** Most memory the evaluation may take, in bytes. */
+  readonly maxMemory?: number;
+  /** Set only by the command line flag: parameters may break the security tables. */
+  readonly insecure: boolean;
+  /** By the name of the op. */
+  readonly activations: ReadonlyMap<string, ActivationChoice>;
+}
+
+export const defaultSettings: Settings = { security: 128, precision: 12, insecure: false, activations: new Map() };
+
+const degrees = [1024, 2048, 4096, 8192, 16384, 32768] as const;
+const securities = [128, 192, 256] as const;
+const mebibyte = 2 ** 20;
+const activationNames: readonly string[] = Object.entries(ops)
+  .filter(([, op]) => op.family === "network" && op.notEncrypted !== undefined)
+  .map(([name]) => name);
+
+interface Setting {
+  readonly allowed: string;
+  /** The settings with this one taken over, or undefined when the value is not allowed. */
+  read(settings: Settings, value: AttrValue): Settings | undefined;
+}
+
+const integer = (value: AttrValue, low: number, high: number): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= low && value <= high;
+
+/** Every key but `activation.*`, with what it may be. A null prototype: users choose the names looked up here. */
+const table: { readonly [key: string]: Setting } = Object.assign(Object.create(null), {
+  security: {
+    allowed: securities.join(", "),
+    read: (settings, value) => {
+      const security = securities.find((bits) => bits === value);
+      return security === undefined ? undefined : { ...settings, security };
+    },
+  },
+  precision: {
+    allowed: "an integer from 1 to 40 bits",
+    read: (settings, value) => (integer(value, 1, 40) ? { ...settings, precision: value } : undefined),
+  },
+  degree: {
+    allowed: degrees.join(", "),
+    read: (settings, value) => {
+      const degree = degrees.find((n) => n === value);
+      return degree === undefined ? undefined : { ...settings, degree };
+    },
+  },
+  max_keys: {
+    allowed: "an integer from 1 to 1000",
+    read: (settings, value) => (integer(value, 1, 1000) ? { ...settings, maxKeys: value } : undefined),
+  },
+  max_memory: {
+    allowed: "an integer from 1 to 1048576, in MB (2^20 bytes)",
+    read: (settings, value) => (integer(value, 1, mebibyte) ? { ...settings, maxMemory: value * mebibyte } : undefined),
+  },
+} satisfies { [key: string]: Setting });
+
+/**
+ * Reads the entries of the model's `target seal` and then `overrides` (from `--set`, as text or as values), which win.
+ * Reports unknown targets and keys, keys given twice, and values that are not allowed; those keep their defaults.
+ */
+export function readSettings(
+  targets: readonly Target[],
+  overrides: ReadonlyMap<string, AttrValue>,
+  diagnostics: Diagnostics,
+): Settings {
+  let settings = defaultSettings;
+  const take = (key: string, value: AttrValue, place: Place) => {
+    const next = withSetting(settings, key, value);
+    if (isProblem(next)) diagnostics.reportProblem(next, place);
+    else settings = next;
+  };
+  const seen = new Set<string>();
+  for (const target of targets) {
+    if (target.name !== "seal") {
+      diagnostics.report("unknown-target", target.span, { name: target.name });
+      continue;
+    }
+    for (const { key, value, span } of target.entries) {
+      if (seen.has(key)) diagnostics.report("setting-given-twice", span, { key });
+      else take(key, value, span);
+      seen.add(key);
+    }
+  }
+  for (const [key, value] of overrides) take(key, typeof value === "string" ? valueOfText(value) : value, "nowhere");
+  return settings;
+}
+
+function withSetting(settings: Settings, key: string, value: AttrValue): Settings | Problem {
+  const wrong = (allowed: string) => problem("bad-setting", { key, found: describe(value), allowed });
+  if (key.startsWith("activation.")) {
+    const name = key.slice("activation.".length);
+    if (!activationNames.includes(name)) {
+      return problem("unknown-activation", { name, meant: nearest(name, activationNames), known: activationNames });
+    }
+    const choice = activationChoice(value);
+    if (choice === undefined) return wrong("polynomial(degree = 2 .. 63), client or auto");
+    return { ...settings, activations: new Map([...settings.activations, [name, choice]]) };
+  }
+  const setting = table[key];
+  const keys = [...Object.keys(table), "activation.<name>"];
+  if (setting === undefined) return problem("unknown-setting", { key, meant: nearest(key, keys), known: keys });
+  return setting.read(settings, value) ?? wrong(setting.allowed);
+}
+
+function activationChoice(value: AttrValue): ActivationChoice | undefined {
+  const call = isRecord(value) ? value : { call: value };
+  const { call: kind, degree, ...others } = call as { readonly [key: string]: AttrValue | undefined };
+  if (Object.keys(others).length > 0) return undefined;
+  if (kind === "polynomial") {
+    return degree !== undefined && integer(degree, 2, 63) ? { kind, degree } : undefined;
+  }
+  return (kind === "client" || kind === "auto") && degree === undefined ? { kind } : undefined;
+}
+
+function isRecord(value: AttrValue): value is AttrRecord {
+  return typeof value === "object" && !Array.isArray(value) && !("data" in value && "shape" in value);
+}
+
+/** The value of `--set key=text`, as a model file would say it: `12`, `12 bits`, `client`, `polynomial(degree = 7)`. */
+function valueOfText(text: string): AttrValue {
+  const trimmed = text.trim();
+  const call = /^(\w+)\s*\(\s*degree\s*=\s*(\d+)\s*\)$/.exec(trimmed);
+  if (call !== null) return { call: call[1]!, degree: Number(call[2]) };
+  const number = /^(-?\d+(?:\.\d+)?)(?:\s*(?:bits?|MB))?$/.exec(trimmed);
+  return number === null ? trimmed : Number(number[1]);
+}
+
+function describe(value: AttrValue): string {
+  if (isRecord(value)) {
+    const { call, ...named } = value;
+    const list = Object.entries(named).map(([key, v]) => `${key} = ${describe(v)}`);
+    return typeof call === "string" ? `${call}(${list.join(", ")})` : `{ ${list.join(", ")} }`;
+  }
+  if (typeof value === "string") return `'${value}'`;
+  return Array.isArray(value)
+    ? `[${value.map(describe).join(", ")}]`
+    : typeof value === "object"
+      ? "a tensor"
+      : `${value}`;
+}

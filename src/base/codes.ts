@@ -1,0 +1,43 @@
+import { commandCodes } from "./codes/command.ts";
+import { levelCodes } from "./codes/levels.ts";
+import { packingCodes } from "./codes/packing.ts";
+import { parameterCodes } from "./codes/parameters.ts";
+import { planCodes } from "./codes/plan.ts";
+import { runCodes } from "./codes/run.ts";
+import { shapeCodes } from "./codes/shapes.ts";
+import { syntaxCodes } from "./codes/syntax.ts";
+import { weightCodes } from "./codes/weights.ts";
+
+/**
+ * Every diagnostic of sealwright, by name. Ids are stable and never reused:
+ * SW1xx syntax and names, 2xx shapes and ops, 3xx levels and scales, 4xx packing, 5xx parameters,
+ * 6xx weight and data files, 7xx plans, 8xx keys, ciphertexts and running, 9xx the command line.
+ */
+export const codes = {
+  ...syntaxCodes,
+  ...shapeCodes,
+  ...levelCodes,
+  ...packingCodes,
+  ...parameterCodes,
+  ...weightCodes,
+  ...planCodes,
+  ...runCodes,
+  ...commandCodes,
+} as const;
+
+export type CodeName = keyof typeof codes;
+export type ParamsOf<K extends CodeName> = Parameters<(typeof codes)[K]["message"]>[0];
+
+/** The exit codes of the command line, and the kinds of failure of the library. */
+export const exit = {
+  done: 0,
+  usage: 2,
+  badInput: 3,
+  unsupported: 4,
+  limit: 5,
+  refused: 6,
+  runtime: 7,
+  accuracy: 8,
+  bug: 70,
+} as const;
+export type ExitCode = (typeof exit)[keyof typeof exit];

@@ -1,0 +1,89 @@
+import { code } from "./code.ts";
+
+export const parameterCodes = {
+  "unknown-degree": code<{ degree: number; known: readonly number[] }>({
+    id: "SW501",
+    severity: "error",
+    exit: 4,
+    message: (p) => `polynomial degree ${p.degree} is not supported, supported are ${p.known.join(", ")}`,
+    help: "choose one of them, or leave 'degree' out to let the compiler choose",
+  }),
+  "unlisted-security": code<{ degree: number; security: number }>({
+    id: "SW502",
+    severity: "error",
+    exit: 6,
+    message: (p) => `no security table lists ${p.security}-bit security for degree ${p.degree}, listed are 128, 192 and 256 bits`,
+    help: "choose a listed security level, or a degree of at least 2048",
+  }),
+  "chain-too-long": code<{
+    degree: number;
+    levels: number;
+    security: number;
+    scaleBits: number;
+    offered: number;
+    limitBits: number;
+    /** The next degree that would do, if any. */
+    enough: number | undefined;
+  }>({
+    id: "SW503",
+    severity: "error",
+    exit: 4,
+    message: (p) =>
+      `${p.levels} levels at a scale of 2^${p.scaleBits} are needed, but degree ${p.degree} offers ${p.offered} at ${p.security}-bit security (${p.limitBits} bits of modulus)`,
+    help: (p) =>
+      p.enough !== undefined
+        ? `degree ${p.enough} offers enough`
+        : "ask for less precision, use polynomials of lower degree, or let the client compute activations ('activation relu = client')",
+  }),
+  "too-few-primes": code<{ degree: number; bits: number }>({
+    id: "SW504",
+    severity: "error",
+    exit: 4,
+    message: (p) => `there are too few primes of about ${p.bits} bits that are 1 mod ${2 * p.degree}`,
+    help: "use larger scales, fewer levels or a smaller degree",
+  }),
+  "values-too-large": code<{ headroomBits: number; scaleBits: number }>({
+    id: "SW505",
+    severity: "error",
+    exit: 4,
+    message: (p) =>
+      `the network's values need ${p.headroomBits} bits above a scale of 2^${p.scaleBits}, but a prime has at most 60 bits`,
+    help: "scale inputs or weights down so that outputs are smaller, or narrow the declared input range",
+  }),
+  "unknown-target": code<{ name: string }>({
+    id: "SW520",
+    severity: "error",
+    exit: 3,
+    message: (p) => `there is no target '${p.name}', known is 'seal'`,
+    help: "write 'target seal { ... }'",
+  }),
+  "unknown-setting": code<{ key: string; meant: string | undefined; known: readonly string[] }>({
+    id: "SW521",
+    severity: "error",
+    exit: 3,
+    message: (p) => `there is no setting '${p.key}' of target seal, known are ${p.known.join(", ")}`,
+    help: (p) => (p.meant === undefined ? "use one of the known settings" : `did you mean '${p.meant}'?`),
+  }),
+  "bad-setting": code<{ key: string; found: string; allowed: string }>({
+    id: "SW522",
+    severity: "error",
+    exit: 3,
+    message: (p) => `setting '${p.key}' is ${p.found}, allowed is ${p.allowed}`,
+    help: (p) => `change '${p.key}', or remove it to let the compiler choose`,
+  }),
+  "setting-given-twice": code<{ key: string }>({
+    id: "SW523",
+    severity: "error",
+    exit: 3,
+    message: (p) => `setting '${p.key}' is given twice`,
+    help: "keep one of the two",
+  }),
+  "unknown-activation": code<{ name: string; meant: string | undefined; known: readonly string[] }>({
+    id: "SW524",
+    severity: "error",
+    exit: 3,
+    message: (p) => `there is no activation '${p.name}' to choose for, known are ${p.known.join(", ")}`,
+    help: (p) =>
+      p.meant === undefined ? "polynomial activations need no choice" : `did you mean 'activation.${p.meant}'?`,
+  }),
+} as const;

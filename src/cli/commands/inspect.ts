@@ -1,0 +1,43 @@
+import { Command } from "commander";
+import { pipeline } from "../../../passes/pipeline.ts";
+import { compileTo } from "../../driver/compile.ts";
+import { explainLayer, layerNames } from "../../report/explain-layer.ts";
+import { inspectJson } from "../../report/inspect-json.ts";
+import { inspectTable } from "../../report/inspect-table.ts";
+import { stageJson, stageTable } from "../../report/stage.ts";
+import { renderDiagnostics } from "../diagnostics.ts";
+import { addCompileFlags, type CompileFlags, chosen, compileOptionsOf } from "../flags.ts";
+import type { Io } from "../io.ts";
+import { loadPlan } from "../load-plan.ts";
+import { modelHost } from "../model-host.ts";
+import { readSource } from "../read-file.ts";
+
+interface Flags extends CompileFlags {
+  readonly explain?: string;
+  readonly stopAfter?: string;
+  readonly json?: boolean;
+}
+
+/** `sealwright inspect`: what the compiler did, and what it will cost. */
+export function inspectCommand(io: Io): Command {
+  const command = new Command("inspect")
+    .description("show cost per layer, levels, keys, memory and error of a plan or a model")
+    .argument("<plan|model>", "a plan, or a model to compile first")
+    .option("--explain <layer>", "tell all about how one layer is computed")
+    .option("--stop-after <pass>", "only compile that far; after 'pack' no valid parameters are needed");
+  return addCompileFlags(command).action((path: string, flags: Flags) => {
+    if (flags.stopAfter !== undefined) {
+      const stage = chosen("pass", flags.stopAfter, pipeline, (pass) => pass.name).name;
+      const { graph, diagnostics } = compileTo(readSource(io, path), modelHost(io, path), stage, compileOptionsOf(flags));
+      io.err(renderDiagnostics(diagnostics));
+      io.out(flags.json ? `${JSON.stringify(stageJson(graph, stage))}\n` : stageTable(graph, stage));
+      return;
+    }
+    const { plan, bytes } = loadPlan(io, path, compileOptionsOf(flags));
+    if (flags.explain !== undefined) {
+      const layer = chosen("layer", flags.explain, layerNames(plan), (name) => name);
+      const text = explainLayer(plan, layer)!;
+      io.out(flags.json ? `${JSON.stringify({ layer, text })}\n` : text);
+    } else io.out(flags.json ? `${JSON.stringify(inspectJson(plan, bytes.length))}\n` : inspectTable(plan, bytes.length));
+  });
+}

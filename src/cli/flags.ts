@@ -1,0 +1,49 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { fail } from "../base/diagnostic.ts";
+import { nearest } from "../base/nearest.ts";
+
+/** Flags of commands that compile. */
+export interface CompileFlags {
+  readonly set: ReadonlyMap<string, string>;
+  readonly insecure?: boolean;
+}
+
+/** `--set key=value` (repeated) and `--insecure`. */
+export function addCompileFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--set <key=value>", "override a setting of 'target seal', such as degree=16384 (may be repeated)")
+        .argParser(keepPair)
+        .default(new Map<string, string>(), "none"),
+    )
+    .option("--insecure", "allow parameters below the security tables; the result is marked INSECURE");
+}
+
+function keepPair(text: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const at = text.indexOf("=");
+  if (at <= 0) throw new InvalidArgumentError("It has the form key=value.");
+  return new Map([...before, [text.slice(0, at).trim(), text.slice(at + 1).trim()]]);
+}
+
+export function compileOptionsOf(flags: CompileFlags) {
+  return { overrides: flags.set, insecure: flags.insecure ?? false };
+}
+
+/** Collects a flag that may be repeated. */
+export function repeated(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text];
+}
+
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1024) throw new InvalidArgumentError("Allowed is an integer from 1 to 1024.");
+  return value;
+}
+
+/** The item a user named, or a usage error with the nearest known name. */
+export function chosen<T>(kind: string, name: string, items: readonly T[], nameOf: (item: T) => string): T {
+  const item = items.find((i) => nameOf(i) === name);
+  if (item !== undefined) return item;
+  const known = items.map(nameOf);
+  return fail("unknown-choice", "nowhere", { kind, found: name, suggestion: nearest(name, known), known });
+}

@@ -1,0 +1,89 @@
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import type { Pass } from "../../passes/pass.ts";
+import { pipeline } from "../../passes/pipeline.ts";
+import { fail } from "../base/diagnostic.ts";
+import type { PassObserver } from "../driver/pass-manager.ts";
+import type { Graph } from "../ir/graph.ts";
+import { graphTensors, printGraph } from "../ir/print.ts";
+import { formatShare, formatTime } from "../report/quantities.ts";
+import { table } from "../report/table.ts";
+import { writeSafetensors } from "../weights/safetensors.ts";
+import { chosen, repeated } from "./flags.ts";
+import type { Io } from "./io.ts";
+import { reasonOf } from "./read-file.ts";
+import { type OutputFile, writeFiles } from "./write-file.ts";
+
+/** Flags that watch passes, shared by `compile` and `opt`. */
+export interface PassFlags {
+  readonly printAfter?: readonly string[];
+  readonly printAfterAll?: boolean;
+  readonly dumpDir?: string;
+  readonly timePasses?: boolean;
+  readonly force?: boolean;
+}
+
+export function addPassFlags(command: Command): Command {
+  return command
+    .option("--print-after <pass>", "print the graph to stderr after this pass (may be repeated)", repeated)
+    .option("--print-after-all", "print the graph to stderr after every pass")
+    .option("--dump-dir <folder>", "write the graph after every pass to files such as 03-pack.hen")
+    .option("--time-passes", "print how long each pass took to stderr");
+}
+
+export interface PassWatch {
+  readonly observer: PassObserver;
+  /** Writes what was asked for; also after a failure, when it is wanted most. */
+  finish(): void;
+}
+
+/** What the flags ask for, as an observer of the pass manager. */
+export function watchPasses(io: Io, flags: PassFlags): PassWatch {
+  for (const name of flags.printAfter ?? []) chosen("pass", name, pipeline, (pass) => pass.name);
+  const times: { readonly name: string; readonly milliseconds: number }[] = [];
+  const dumps: { readonly name: string; readonly graph: Graph }[] = [];
+  const began = io.now();
+  return {
+    observer: {
+      now: () => io.now(),
+      after(pass: Pass, graph: Graph, milliseconds: number, index: number) {
+        io.progress(`${pass.name} done`, Math.min(1, (index + 1) / pipeline.length));
+        times.push({ name: pass.name, milliseconds });
+        if (flags.printAfterAll || flags.printAfter?.includes(pass.name)) io.err(`# after ${pass.name}\n${printGraph(graph)}\n`);
+        if (flags.dumpDir !== undefined) dumps.push({ name: `${String(index + 1).padStart(2, "0")}-${pass.name}`, graph });
+      },
+    },
+    finish() {
+      if (flags.timePasses) io.err(timeTable(times, io.now() - began));
+      if (flags.dumpDir !== undefined) writeDumps(io, flags.dumpDir, dumps, flags.force);
+    },
+  };
+}
+
+function timeTable(times: readonly { readonly name: string; readonly milliseconds: number }[], total: number): string {
+  const rest = total - times.reduce((sum, t) => sum + t.milliseconds, 0);
+  return table(
+    [
+      { title: "pass", align: "left", cell: (t) => t.name },
+      { title: "time", align: "right", cell: (t) => formatTime(t.milliseconds) },
+      { title: "share", align: "right", cell: (t) => formatShare(t.milliseconds, total) },
+    ],
+    [...times, { name: "(all else)", milliseconds: Math.max(0, rest) }],
+  );
+}
+
+/** One text per pass, and beside it the tensors its text mentions as `@name`. */
+function writeDumps(io: Io, folder: string, dumps: readonly { readonly name: string; readonly graph: Graph }[], force: boolean | undefined): void {
+  try {
+    mkdirSync(resolve(io.cwd, folder), { recursive: true });
+  } catch (error) {
+    fail("cannot-write", { path: folder }, { path: folder, reason: reasonOf(error) });
+  }
+  const files = dumps.flatMap(({ name, graph }): OutputFile[] => {
+    const tensors = graphTensors(graph);
+    const text = { path: join(folder, `${name}.hen`), bytes: printGraph(graph) };
+    return tensors.size === 0 ? [text] : [text, { path: join(folder, `${name}.safetensors`), bytes: writeSafetensors(tensors) }];
+  });
+  writeFiles(io, files, { force });
+}

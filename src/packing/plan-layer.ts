@@ -1,0 +1,38 @@
+import type { LinearMap } from "../base/linear-map.ts";
+import type { Layout } from "../scheme/layout.ts";
+import type { Candidate } from "./candidates.ts";
+import { coverDifferences } from "./cover.ts";
+import { neededDifferences } from "./differences.ts";
+import type { LayerPlan } from "./layer-plan.ts";
+import { windowsFit } from "./place.ts";
+import { ringOf, type Spread, spread } from "./positions.ts";
+
+/** A layer with its result's layout, how it is computed, and about what that costs. */
+export interface PlannedLayer {
+  readonly to: Layout;
+  readonly plan: LayerPlan;
+  /** Rotations if every product is needed. */
+  readonly rotations: number;
+  /** Products with plaintexts if every difference is needed between every pair of ciphertexts. */
+  readonly products: number;
+}
+
+/** Finds the cheapest plan for one candidate; undefined where its folds would mix rows. */
+export function planLayer(
+  map: LinearMap,
+  coefficients: Float64Array,
+  from: readonly Spread[],
+  candidate: Candidate,
+): PlannedLayer | undefined {
+  const to = spread(candidate.to);
+  const { slots, ciphertexts } = candidate.to;
+  const ring = ringOf(from, to);
+  if (!windowsFit(to, ring, candidate.folds)) return undefined;
+  const needed = neededDifferences(map, coefficients, from, to, candidate.folds);
+  const units = [...from.map((s) => s.layout), candidate.to].flatMap((l) => l.digits.map((d) => d.stride));
+  const inputs = from.reduce((n, s) => n + s.layout.ciphertexts, 0);
+  const plan = coverDifferences(needed, units, inputs, ciphertexts, candidate.folds, slots);
+  const turning = (steps: readonly number[]) => steps.filter((s) => s !== 0).length;
+  const rotations = inputs * turning(plan.babies) + ciphertexts * (turning(plan.giants) + plan.folds.length);
+  return { to: candidate.to, plan, rotations, products: needed.list.length * inputs * ciphertexts };
+}

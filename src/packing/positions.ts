@@ -1,0 +1,49 @@
+import { idle, type Layout, layoutElements } from "../scheme/layout.ts";
+
+/** A layout spelled out: the element of every position, and the smallest power of two after which each ciphertext repeats. */
+export interface Spread {
+  readonly layout: Layout;
+  readonly elements: Int32Array;
+  readonly period: number;
+}
+
+/** Where each element sits: positions of element `e` are `list[start[e]] .. list[start[e + 1] - 1]`, ascending. */
+export interface Positions {
+  readonly start: Int32Array;
+  readonly list: Int32Array;
+}
+
+export function spread(layout: Layout): Spread {
+  const elements = layoutElements(layout);
+  let period = layout.slots;
+  while (period > 1 && repeats(elements, layout.slots, period / 2)) period /= 2;
+  return { layout, elements, period };
+}
+
+/** The positions in the first `ring` slots of each ciphertext. */
+export function positionsOf({ elements, layout }: Spread, elementCount: number, ring: number): Positions {
+  const within = (p: number) => p % layout.slots < ring && elements[p] !== idle;
+  const start = new Int32Array(elementCount + 1);
+  for (let p = 0; p < elements.length; p++) if (within(p)) start[elements[p]! + 1]!++;
+  for (let e = 0; e < elementCount; e++) start[e + 1]! += start[e]!;
+  const next = start.slice();
+  const list = new Int32Array(start[elementCount]!);
+  for (let p = 0; p < elements.length; p++) if (within(p)) list[next[elements[p]!]!++] = p;
+  return { start, list };
+}
+
+/**
+ * The slots a layer has to be looked at in: when inputs and result repeat after `ring` slots, so do the weights,
+ * and rotations act on residues modulo `ring`.
+ */
+export function ringOf(from: readonly Spread[], to: Spread): number {
+  return Math.max(to.period, ...from.map((s) => s.period));
+}
+
+function repeats(elements: Int32Array, slots: number, period: number): boolean {
+  for (let p = 0; p < elements.length; p++) {
+    const next = p % slots < slots - period ? p + period : p + period - slots;
+    if (elements[p] !== elements[next]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,106 @@
+import { fail, invariant } from "../base/diagnostic.ts";
+import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
+import { type Graph, inputNodes, type NodeOf } from "../ir/graph.ts";
+import type { AttrsOf, AttrSpec, AttrValue } from "../ops/attributes.ts";
+import { opNamed } from "../ops/index.ts";
+import type { NetworkOp, Operand } from "../ops/op.ts";
+import { readLayerPlan } from "../packing/layer-plan.ts";
+import { type Placement, place } from "../packing/place.ts";
+import { type Spread, spread } from "../packing/positions.ts";
+import { idle, parseLayout } from "../scheme/layout.ts";
+
+/** The plaintext vectors of one linear layer, one number per slot. Computed when asked for, from the layer's weights. */
+export interface LayerConstants {
+  /** Weights for ciphertext `from` rotated by `baby`, for the sum that goes to ciphertext `to` by `giant`. */
+  weights(to: number, giant: number, from: number, baby: number): Float64Array;
+  /** What is added to ciphertext `to` of the result; undefined when the layer adds nothing. */
+  bias(to: number): Float64Array | undefined;
+}
+
+/** Recreates a layer of an HE program from its node (design: plans hold recipes, a pure function turns them into slots). */
+export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerConstants {
+  const constants = inputNodes(graph, node as never).map((n): Tensor => {
+    invariant(n.op === "constant", `'${node.name}' takes constants`);
+    return n.attrs.data;
+  });
+  const { op: opName, settings, operands: raw, from, to, plan: record, layer } = node.attrs;
+  const op = opNamed(opName);
+  const result = layoutNamed(to, layer);
+  const slots = result.layout.slots;
+  if (op === undefined || op.family !== "network") fail("layer-plan-invalid", "nowhere", { layer, reason: `no network op '${opName}'` });
+  const operands = readOperands(raw, constants, layer);
+  const attrs = readSettings(op, settings, layer);
+
+  let known: { readonly placement: Placement; readonly coefficients: Float64Array; readonly index: ReadonlyMap<string, number> } | undefined;
+  const placed = () => {
+    if (known !== undefined) return known;
+    const map = op.linear?.(operands, attrs as never);
+    const plan = readLayerPlan(record);
+    if (map === undefined || plan === undefined) fail("layer-plan-invalid", "nowhere", { layer, reason: "it has no terms or no plan" });
+    const coefficients = map.coefficients(constants);
+    const found = place(map, coefficients, from.map((l) => layoutNamed(l, layer)), result, plan);
+    if (typeof found === "string") fail("layer-plan-invalid", "nowhere", { layer, reason: found });
+    const index = new Map(found.pieces.map((p, i) => [`${p.to} ${p.giant} ${p.from} ${p.baby}`, i]));
+    known = { placement: found, coefficients, index };
+    return known;
+  };
+  return {
+    weights(output, giant, input, baby) {
+      const { placement, coefficients, index } = placed();
+      const { starts, slots: at, coefficients: which, ring } = placement;
+      const piece = index.get(`${output} ${giant} ${input} ${baby}`);
+      const vector = new Float64Array(slots);
+      if (piece === undefined) return vector;
+      for (let i = starts[piece]!; i < starts[piece + 1]!; i++) vector[at[i]!] = coefficients[which[i]!]!;
+      for (let filled = ring; filled < slots; filled *= 2) vector.copyWithin(filled, 0, filled);
+      return vector;
+    },
+    bias(output) {
+      const added = biasOf(op, operands, attrs, constants);
+      if (added === undefined) return undefined;
+      const rows = result.elements.subarray(output * slots, (output + 1) * slots);
+      return Float64Array.from(rows, (row) => (row === idle ? 0 : added[row]!));
+    },
+  };
+}
+
+/** What an op adds whatever its encrypted operands are, one number per row; undefined when nothing. */
+export function biasOf(op: NetworkOp<AttrSpec>, operands: readonly Operand[], attrs: AttrsOf<AttrSpec>, constants: readonly Tensor[]): Float64Array | undefined {
+  const map = op.linear?.(operands, attrs);
+  if (map !== undefined) return map.bias(constants);
+  if (!operands.some((o) => o.constant)) return undefined;
+  // A sum with a constant: its value where the encrypted operand is zero.
+  let next = 0;
+  const inputs = operands.map((o): Tensor => (o.constant ? constants[next++]! : zeros(o.shape)));
+  return op.evaluate(inputs, attrs).data;
+}
+
+function zeros(shape: Shape): Tensor {
+  return { shape, data: new Float64Array(elementCount(shape)) };
+}
+
+function layoutNamed(text: string, layer: string): Spread {
+  const layout = parseLayout(text);
+  if (layout === undefined) fail("layer-plan-invalid", "nowhere", { layer, reason: `'${text}' is no layout` });
+  return spread(layout);
+}
+
+function readOperands(raw: readonly AttrValue[], constants: readonly Tensor[], layer: string): Operand[] {
+  let next = 0;
+  return raw.map((entry, i): Operand => {
+    if (entry === "constant" && constants[next] !== undefined) return { name: `${i}`, shape: constants[next++]!.shape, constant: true };
+    if (Array.isArray(entry) && entry.every((d): d is number => Number.isSafeInteger(d) && d > 0)) return { name: `${i}`, shape: entry, constant: false };
+    return fail("layer-plan-invalid", "nowhere", { layer, reason: `operand ${i} is neither a shape nor a constant` });
+  });
+}
+
+function readSettings(op: NetworkOp<AttrSpec>, settings: { readonly [key: string]: AttrValue }, layer: string): AttrsOf<AttrSpec> {
+  return Object.fromEntries(
+    Object.entries(op.attrs).map(([key, attr]) => {
+      const raw = Object.hasOwn(settings, key) ? settings[key] : undefined;
+      const value = raw === undefined ? attr.fallback?.value : attr.read(raw);
+      if (value === undefined) fail("layer-plan-invalid", "nowhere", { layer, reason: `setting '${key}' is missing or not allowed` });
+      return [key, value];
+    }),
+  );
+}

@@ -1,0 +1,43 @@
+import type { Tensor } from "../base/tensor.ts";
+import type { Plan } from "./plan.ts";
+
+/** Named tensors: a model's inputs or outputs. */
+export type Tensors = ReadonlyMap<string, Tensor>;
+
+/** Something that computes a plan from clear inputs to clear outputs: `float`, `sim` or `seal`. */
+export interface Machine {
+  readonly name: string;
+  run(plan: Plan, inputs: Tensors): Promise<Tensors>;
+}
+
+/**
+ * The evaluator side of the scheme, one method per HE op; running a plan makes no decisions.
+ * `C` is a ciphertext handle, `P` a plaintext handle. Operations return new handles and leave their operands alone;
+ * whoever runs the program frees each handle after its last use.
+ */
+export interface HeMachine<C, P> {
+  /** `values` has one number per slot. The result is used at `level` with exactly `scale`. */
+  encode(values: Float64Array, level: number, scale: number): P;
+  /** One number in every slot. */
+  encodeConstant(value: number, level: number, scale: number): P;
+  rotate(x: C, steps: number): C;
+  add(x: C, y: C): C;
+  subtract(x: C, y: C): C;
+  negate(x: C): C;
+  addPlain(x: C, p: P): C;
+  multiplyPlain(x: C, p: P): C;
+  multiply(x: C, y: C): C;
+  square(x: C): C;
+  relinearize(x: C): C;
+  rescale(x: C): C;
+  modSwitch(x: C): C;
+  free(x: C): void;
+  freePlain(p: P): void;
+}
+
+/** The client side: what needs the keys. */
+export interface HeClient<C> {
+  /** Encrypts one number per slot at the canonical scale of `level`. */
+  encrypt(slots: Float64Array, level: number): C;
+  decrypt(x: C): Float64Array;
+}

@@ -1,0 +1,98 @@
+import type { Shape } from "../base/tensor.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { AttrRecord } from "../ops/attributes.ts";
+import type { Layout } from "../scheme/layout.ts";
+import type { Scheme } from "../scheme/parameters.ts";
+import type { SecurityClaim } from "../scheme/security.ts";
+
+export type { SecurityClaim } from "../scheme/security.ts";
+
+/** A compiled network: everything a client and a server need, and what it will cost. */
+export interface Plan {
+  /** SHA-256 over everything else, hexadecimal. */
+  readonly id: string;
+  readonly model: string;
+  /** Version of sealwright that made it. */
+  readonly compiler: string;
+  readonly passes: readonly string[];
+  /** The settings that decided, as the user could have written them. */
+  readonly settings: AttrRecord;
+  readonly scheme: Scheme;
+  readonly security: SecurityClaim;
+  /** Rotation steps that need a Galois key, ascending, in -N/4 .. N/4. */
+  readonly galoisSteps: readonly number[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  /** What happens where, in order. */
+  readonly stages: readonly Stage[];
+  /** The HE program. */
+  readonly program: Graph;
+  /** The network as it was read, for the float machine. A client's bundle has neither. */
+  readonly source: Graph;
+  readonly cost: Cost;
+  readonly precision: Precision;
+}
+
+/** An input or output of the model as the client packs or unpacks it. */
+export interface Port {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Inputs: the values the client may send. Outputs: what calibration saw. */
+  readonly range: readonly [number, number];
+  readonly layout: Layout;
+  readonly level: number;
+}
+
+export interface Stage {
+  readonly side: "server" | "client";
+  readonly does: string;
+}
+
+/** Counts of HE operations. `rotations` counts every Galois key switch, conjugations included. */
+export interface OpCounts {
+  readonly rotations: number;
+  readonly conjugations: number;
+  readonly plainMultiplications: number;
+  readonly monomialMultiplications: number;
+  readonly cipherMultiplications: number;
+  readonly relinearizations: number;
+  readonly rescales: number;
+}
+
+export interface Cost {
+  readonly totals: OpCounts & {
+    /** Rescales on the deepest path. */
+    readonly levels: number;
+    readonly galoisKeys: number;
+    readonly galoisKeyBytes: number;
+    readonly inputCiphertexts: number;
+    readonly outputCiphertexts: number;
+    readonly clientRounds: number;
+    readonly weightBytes: number;
+  };
+  readonly estimate: { readonly milliseconds: number; readonly keygenMilliseconds: number; readonly peakBytes: number };
+  /** Name of the cost table the times come from. */
+  readonly costTable: string;
+  readonly layers: readonly LayerCost[];
+}
+
+export interface LayerCost extends OpCounts {
+  readonly name: string;
+  readonly op: string;
+  /** Line in the model file, 0 when unknown. */
+  readonly line: number;
+  readonly shape: Shape;
+  readonly layout: string;
+  readonly levelIn: number;
+  readonly levelOut: number;
+  readonly milliseconds: number;
+  /** -log2 of the predicted largest error of the layer's values. */
+  readonly boundBits: number;
+}
+
+export interface Precision {
+  /** -log2 of the predicted largest absolute error of any output element. */
+  readonly boundBits: number;
+  /** The same by output name. */
+  readonly outputs: { readonly [name: string]: number };
+}

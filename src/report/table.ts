@@ -1,0 +1,38 @@
+/** One column: its heading, and how one row shows in it. Numbers go right, text left. */
+export interface Column<Row> {
+  readonly title: string;
+  readonly align: "left" | "right";
+  readonly cell: (row: Row) => string;
+  /** Longer cells are cut with an ellipsis. */
+  readonly maxWidth?: number;
+}
+
+/** Aligned columns two spaces apart, headings first, no trailing spaces. Cells print control characters escaped. */
+export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+  const cells = [columns.map((c) => c.title), ...rows.map((row) => columns.map((c) => fit(c.cell(row), c.maxWidth)))];
+  const widths = columns.map((_, i) => Math.max(...cells.map((row) => width(row[i]!))));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => {
+        const space = " ".repeat(widths[i]! - width(cell));
+        return columns[i]!.align === "left" ? cell + space : space + cell;
+      })
+      .join("  ")
+      .trimEnd();
+  return `${cells.map(line).join("\n")}\n`;
+}
+
+/** Names come from users: a newline or an escape sequence in one must not reach the terminal. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+}
+
+function fit(text: string, maxWidth = 60): string {
+  const shown = [...printable(text)];
+  return shown.length <= maxWidth ? shown.join("") : `${shown.slice(0, maxWidth - 1).join("")}…`;
+}
+
+function width(text: string): number {
+  return [...text].length;
+}
