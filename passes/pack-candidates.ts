@@ -1,5 +1,6 @@
 import { elementCount, sameShape, type Shape } from "../src/base/tensor.ts";
 import type { Node } from "../src/ir/graph.ts";
+import { poolWindow } from "../src/ops/nn-pool.ts";
 import {
   type Candidate,
   copyResults,
@@ -34,7 +35,7 @@ export function resultCandidates(node: Node, shape: Shape, operands: readonly Op
   }
   const grid = gridOf(first.spread.layout, first.shape);
   if (shape.length === 3 && grid !== undefined) {
-    const [strideY, strideX] = "stride" in node.attrs ? strideOf(node) : [1, 1];
+    const [strideY, strideX] = strideOf(node);
     candidates.push(...imageResults(shape, grid.stepX * strideX, grid.stepY * strideY, period, slots));
   }
   const rows = elementCount(shape);
@@ -49,12 +50,6 @@ export interface Operand {
   readonly shape: Shape;
   readonly spread: Spread;
 }
-
-/** Layouts for a model input that a layer with a result of `shape` reads first. */
-export function inputLayouts(inputShape: Shape, slots: number): Layout[] {
-  return [defaultLayout(inputShape, slots)];
-}
-
 /** Ways to pack a layer that reads a model input, together with the input's layout. */
 export function clientChoices(inputShape: Shape, shape: Shape, slots: number): Choice[] {
   if (inputShape.length !== 1 || shape.length !== 1) return [];
@@ -62,8 +57,10 @@ export function clientChoices(inputShape: Shape, shape: Shape, slots: number): C
   return skewed === undefined ? [] : [{ from: [skewed.from], ...skewed.result }];
 }
 
+/** How many pixels of the operand lie between neighbouring pixels of the result. */
 function strideOf(node: Node): readonly [number, number] {
-  return (node.attrs as { readonly stride: readonly [number, number] }).stride;
+  if (node.op === "conv2d") return node.attrs.stride;
+  return node.op === "avg_pool" ? poolWindow(node.attrs).stride : [1, 1];
 }
 
 /** The largest power of two that divides the slots of all elements: neighbours in between are idle. */

@@ -90,7 +90,7 @@ class Search {
       // A view of an input that nothing has read yet stays open with it: the first reader chooses for both.
       return this.isOpen(state, encrypted[0]!) ? [state] : this.relabel(state, node, (layout) => layout);
     }
-    if (node.op === "transpose" || node.op === "slice") {
+    if (node.op === "transpose" || (node.op === "slice" && node.attrs.step.every((s) => s === 1))) {
       const relabeled = this.relabel(state, node, (layout, from) =>
         node.op === "transpose" ? transposed(layout, from, node.attrs.perm) : sliced(layout, from, node.attrs.begin, shape),
       );

@@ -1,7 +1,7 @@
 import type { Pass, PassContext } from "../../passes/pass.ts";
 import { CompilerBug } from "../base/diagnostic.ts";
 import type { Graph } from "../ir/graph.ts";
-import { verify } from "../ir/verify.ts";
+import { brokenRules } from "../ir/verify.ts";
 import type { AttrRecord } from "../ops/attributes.ts";
 
 /** Watches passes go by; dumping and timing are done through it. */
@@ -31,10 +31,15 @@ export function runPasses(graph: Graph, passes: readonly Pass[], run: PassRun, o
     const began = observer.now?.() ?? 0;
     current = pass.run(current, { settings, diagnostics, ...(options === undefined ? {} : { options }) });
     diagnostics.throwIfErrors();
-    const broken = verify(current);
-    if (broken !== undefined) throw new CompilerBug(`pass '${pass.name}' broke a rule: ${broken}`);
+    const broken = brokenRules(current);
+    if (broken.length > 0) throw new CompilerBug(brokenText(pass, broken));
     observer.after?.(pass, current, (observer.now?.() ?? 0) - began, index);
     if (pass.name === stopAfter) break;
   }
   return current;
+}
+
+function brokenText(pass: Pass, broken: readonly string[]): string {
+  const shown = broken.slice(0, 3).join("; ");
+  return `pass '${pass.name}' broke a rule: ${shown}${broken.length > 3 ? `; and ${broken.length - 3} more` : ""}`;
 }

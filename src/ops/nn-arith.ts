@@ -121,7 +121,8 @@ export const polynomial = defineOp({
       allowed: "a list of 1 to 256 finite numbers",
     });
   },
-  depth: (_, { coeffs }) => Math.ceil(Math.log2(degreeOf(coeffs) + 1)),
+  // A polynomial of degree 0 still multiplies its operand, by 0.
+  depth: (_, { coeffs }) => Math.max(1, Math.ceil(Math.log2(degreeOf(coeffs) + 1))),
   evaluate: ([x], { coeffs }) => ({
     shape: x!.shape,
     data: x!.data.map((v) => coeffs.reduceRight((sum, c) => sum * v + c, 0)),

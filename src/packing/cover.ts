@@ -83,8 +83,7 @@ function boxesOver(needed: Differences, units: readonly number[]) {
         const nearest = (rounding >> a) & 1;
         const q = unit === 1 && a > 0 ? rest : Math.floor((rest + (nearest ? unit / 2 : 0)) / unit);
         rest -= q * unit;
-        const wrap = a === 0 ? period / unit : 0;
-        coordinates[i * units.length + a] = a === 0 && nearest && q >= wrap / 2 ? q - wrap : a === 0 && q === wrap ? 0 : q;
+        coordinates[i * units.length + a] = a === 0 ? wrapped(q, period / unit, nearest === 1) : q;
       }
     }
     const axes = units.map((unit, a): Axis => {
@@ -100,6 +99,13 @@ function boxesOver(needed: Differences, units: readonly number[]) {
     if (list.length > 0 && size <= maxSlack * list.length) boxes.push({ axes, coordinates });
   }
   return boxes;
+}
+
+/** A coordinate on the top axis, which wraps around after `length` where that is a whole number of units. */
+function wrapped(q: number, length: number, centred: boolean): number {
+  if (!Number.isInteger(length)) return q;
+  if (centred) return q >= length / 2 ? q - length : q;
+  return q === length ? 0 : q;
 }
 
 /** Every way to choose the baby part of each axis, `1 .. extent`; long axes only try lengths that change the giant part. */

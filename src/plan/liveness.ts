@@ -1,44 +1,33 @@
-import { type Graph, inputNodes, type Node, type NodeId } from "../ir/graph.ts";
+import { type Graph, inputNodes, type Node, type NodeId, nodeAt } from "../ir/graph.ts";
 
-/** Whether a node is an encoding: made when its first user runs, not when its turn comes. */
+/** Whether a node is an encoding: it is made when its first user runs, not when its own turn comes. */
 export function isPlaintext(node: Node): boolean {
   return node.type.kind === "plain";
 }
 
-/** Whether a node is a ciphertext that the program computes, and therefore must free. */
+/** Whether a node is a ciphertext that the program computes, and therefore frees. */
 export function isComputed(node: Node): boolean {
   return node.type.kind === "cipher" && node.op !== "he_input";
 }
 
 /**
- * For each node of an HE program, what nobody needs once it has run: ciphertexts, plaintexts and layers. Inputs and what
- * an output returns never die. A layer is used where its plaintexts are.
+ * By node of an HE program: what nobody needs once it has run, of ciphertexts, plaintexts and layers. Inputs and what the
+ * outputs return never die. A layer is in use where its plaintexts are.
  */
 export function dyingAfter(program: Graph): readonly (readonly NodeId[])[] {
-  const last = new Map<NodeId, NodeId>();
+  const returned = new Set(program.nodes.flatMap((node) => (node.op === "he_output" ? node.inputs : [])));
+  const lastUse = new Map<NodeId, NodeId>();
   for (const node of program.nodes) {
-    if (isComputed(node)) last.set(node.id, node.id);
-    if (isPlaintext(node)) continue;
+    if (isComputed(node)) lastUse.set(node.id, node.id);
+    if (isPlaintext(node) || node.op === "he_layer") continue;
     for (const operand of inputNodes(program, node)) {
-      last.set(operand.id, node.id);
-      if (isPlaintext(operand)) for (const layer of operand.inputs) last.set(layer, node.id);
+      lastUse.set(operand.id, node.id);
+      if (isPlaintext(operand)) for (const layer of operand.inputs) lastUse.set(layer, node.id);
     }
   }
   const dying = program.nodes.map((): NodeId[] => []);
-  for (const [id, at] of last) {
-    const mortal = isComputed(program.nodes[id]!) || isPlaintext(program.nodes[id]!) || program.nodes[id]!.op === "he_layer";
-    if (mortal && program.nodes[at]!.op !== "he_output") dying[at]!.push(id);
-  }
-  for (const output of program.nodes) {
-    if (output.op === "he_output") for (const at of dying) removeAll(at, output.inputs);
+  for (const [id, at] of lastUse) {
+    if (!returned.has(id) && nodeAt(program, id).op !== "he_input") dying[at]!.push(id);
   }
   return dying;
-}
-
-/** A ciphertext that an output returns may be used again after it. */
-function removeAll(list: NodeId[], kept: readonly NodeId[]): void {
-  for (const id of kept) {
-    const at = list.indexOf(id);
-    if (at >= 0) list.splice(at, 1);
-  }
 }

@@ -1,6 +1,7 @@
 import type { Graph, Node, NodeOf } from "../ir/graph.ts";
 import { opNamed } from "../ops/index.ts";
 import { readLayerPlan } from "../packing/layer-plan.ts";
+import { layerOfNode } from "../plan/layer-names.ts";
 import type { LayerCost, Plan } from "../plan/plan.ts";
 import { parseLayout } from "../scheme/layout.ts";
 import { describeLayout } from "./layout-words.ts";
@@ -16,8 +17,8 @@ export function layerNames(plan: Plan): string[] {
 export function explainLayer(plan: Plan, name: string): string | undefined {
   const cost = plan.cost.layers.find((layer) => layer.name === name);
   if (cost === undefined) return undefined;
-  const nodes = plan.program.nodes.filter((node) => node.op !== "he_layer" && layerOf(node) === name);
-  const recipes = plan.program.nodes.filter((n) => n.op === "he_layer").filter((n) => n.attrs.layer === name || layerOf(n) === name);
+  const nodes = plan.program.nodes.filter((node) => node.op !== "he_layer" && layerOfNode(node.name) === name);
+  const recipes = plan.program.nodes.filter((n) => n.op === "he_layer").filter((n) => n.attrs.layer === name || layerOfNode(n.name) === name);
   return [
     ...introduction(plan, cost),
     ...recipes.flatMap((recipe) => explainRecipe(recipe)),
@@ -25,12 +26,6 @@ export function explainLayer(plan: Plan, name: string): string | undefined {
     ...explainProducts(cost),
     ...explainPrice(plan, cost),
   ].join("\n");
-}
-
-/** What stands before the last dot of a node's name is its layer. */
-function layerOf(node: Node): string {
-  const dot = node.name.lastIndexOf(".");
-  return dot < 0 ? node.name : node.name.slice(0, dot);
 }
 
 function introduction(plan: Plan, cost: LayerCost): string[] {
@@ -73,7 +68,7 @@ function explainRecipe(recipe: NodeOf<"he_layer">): string[] {
 function explainRotations(program: Graph, nodes: readonly Node[], name: string): string[] {
   const steps = stepsOf(nodes);
   if (steps.size === 0) return ["it rotates nothing and needs no Galois key"];
-  const others = new Set(program.nodes.filter((n) => n.op === "he_rotate" && layerOf(n) !== name).map((n) => (n as NodeOf<"he_rotate">).attrs.steps));
+  const others = new Set(program.nodes.filter((n) => n.op === "he_rotate" && layerOfNode(n.name) !== name).map((n) => (n as NodeOf<"he_rotate">).attrs.steps));
   const sorted = [...steps].sort(([a], [b]) => a - b);
   const own = sorted.filter(([step]) => !others.has(step)).map(([step]) => step);
   const total = sorted.reduce((sum, [, count]) => sum + count, 0);

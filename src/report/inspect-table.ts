@@ -3,6 +3,9 @@ import { occupiedSlots } from "./layout-words.ts";
 import { counted, errorOfBits, formatBytes, formatShape, formatShare, formatTime } from "./quantities.ts";
 import { type Column, printable, table } from "./table.ts";
 
+/** A plan is read in terminals and pasted into reports. */
+const lineWidth = 120;
+
 /** What a person wants to know about a plan, within 120 columns. `planBytes` is the size of its file. */
 export function inspectTable(plan: Plan, planBytes: number): string {
   return [
@@ -84,9 +87,9 @@ function layerTable(plan: Plan): string {
   });
   return table<LayerCost>(
     [
-      { title: "layer", align: "left", cell: (l) => l.name, maxWidth: 20 },
-      { title: "op", align: "left", cell: (l) => l.op, maxWidth: 14 },
-      { title: "shape", align: "left", cell: (l) => formatShape(l.shape), maxWidth: 16 },
+      { title: "layer", align: "left", cell: (l) => l.name, maxWidth: 18 },
+      { title: "op", align: "left", cell: (l) => l.op, maxWidth: 12 },
+      { title: "shape", align: "left", cell: (l) => formatShape(l.shape), maxWidth: 14 },
       number("rot", (l) => l.rotations),
       number("pt mul", (l) => l.plainMultiplications),
       number("ct mul", (l) => l.cipherMultiplications),
@@ -94,9 +97,10 @@ function layerTable(plan: Plan): string {
       number("time", (l) => formatTime(l.milliseconds)),
       number("share", (l) => formatShare(l.milliseconds, estimate.milliseconds)),
       number("bits", (l) => (Number.isFinite(l.boundBits) ? l.boundBits.toFixed(1) : "exact")),
-      { title: "layout", align: "left", cell: (l) => shortLayout(l.layout), maxWidth: 24 },
+      { title: "layout", align: "left", cell: (l) => shortLayout(l.layout) },
     ],
     layers,
+    lineWidth,
   );
 }
 

@@ -7,20 +7,32 @@ export interface Column<Row> {
   readonly maxWidth?: number;
 }
 
-/** Aligned columns two spaces apart, headings first, no trailing spaces. Cells print control characters escaped. */
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+/**
+ * Aligned columns two spaces apart, headings first, no trailing spaces. Cells print control characters escaped.
+ * With `lineWidth`, the last column gives way so that lines fit.
+ */
+export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], lineWidth?: number): string {
   const cells = [columns.map((c) => c.title), ...rows.map((row) => columns.map((c) => fit(c.cell(row), c.maxWidth)))];
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => width(row[i]!))));
+  if (lineWidth !== undefined) {
+    const others = widths.slice(0, -1).reduce((sum, w) => sum + w + gap, 0);
+    const room = Math.max(lineWidth - others, 8);
+    for (const row of cells) row.push(fit(row.pop()!, room));
+    widths[widths.length - 1] = Math.min(widths.at(-1)!, room);
+  }
   const line = (row: readonly string[]) =>
     row
       .map((cell, i) => {
         const space = " ".repeat(widths[i]! - width(cell));
         return columns[i]!.align === "left" ? cell + space : space + cell;
       })
-      .join("  ")
+      .join(" ".repeat(gap))
       .trimEnd();
   return `${cells.map(line).join("\n")}\n`;
 }
+
+/** Spaces between columns. */
+const gap = 2;
 
 /** Names come from users: a newline or an escape sequence in one must not reach the terminal. */
 export function printable(text: string): string {

@@ -50,6 +50,28 @@ export const parameterCodes = {
       `the network's values need ${p.headroomBits} bits above a scale of 2^${p.scaleBits}, but a prime has at most 60 bits`,
     help: "scale inputs or weights down so that outputs are smaller, or narrow the declared input range",
   }),
+  "value-overflow": code<{ node: string; largest: number; limit: number }>({
+    id: "SW506",
+    severity: "error",
+    exit: 8,
+    message: (p) => `'${p.node}' reaches ${p.largest.toPrecision(4)}, but its ciphertext holds values up to ${p.limit.toPrecision(4)}`,
+    help: "check that the input is inside its declared range; if it is, compile again with calibration data like it",
+  }),
+  "precision-unreachable": code<{ wanted: number; degree: number; levels: number; bits: number }>({
+    id: "SW510",
+    severity: "error",
+    exit: 4,
+    message: (p) => `the network needs ${p.levels} levels; the best is ${p.bits} bits at degree ${p.degree}, asked are ${p.wanted} bits`,
+    help: (p) => `set precision to ${Math.max(1, Math.floor(p.bits))} bits or less, or make weights and input range smaller so that errors grow less`,
+  }),
+  "network-too-deep": code<{ levels: number; degree: number; offered: number; precision: number; security: number }>({
+    id: "SW511",
+    severity: "error",
+    exit: 4,
+    message: (p) =>
+      `the network needs ${p.levels} levels, degree ${p.degree} offers ${p.offered} at a precision of ${p.precision} bits and ${p.security}-bit security`,
+    help: "ask for less precision, use activations of lower degree, or drop layers",
+  }),
   "unknown-target": code<{ name: string }>({
     id: "SW520",
     severity: "error",

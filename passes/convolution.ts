@@ -1,0 +1,144 @@
+import type { Tensor } from "../src/base/tensor.ts";
+import { elementCount, type Shape } from "../src/base/tensor.ts";
+import { shapeAt } from "../src/ir/analysis.ts";
+import type { Node, NodeId, OpAttrs } from "../src/ir/graph.ts";
+import { affineOf, isAll, perChannel } from "./affine.ts";
+import type { FoldView } from "./fold.ts";
+import { weightsOf } from "./fold-affine.ts";
+
+/** A layer written as a convolution: what conv2d computes with these operands. */
+export interface Convolution {
+  readonly operand: NodeId;
+  readonly input: Shape;
+  readonly attrs: OpAttrs<"conv2d">;
+  readonly weight: Tensor;
+  readonly bias: Float64Array;
+}
+
+/** The convolution a layer on images is, or undefined when it is none (a border pool that divides by what lies inside). */
+export function convolutionOf(view: FoldView, node: Node): Convolution | undefined {
+  const operand = node.inputs[0];
+  if (operand === undefined) return undefined;
+  const input = shapeAt(view.at(operand));
+  if (node.op === "conv2d") return { operand, input, attrs: node.attrs, ...weightsOf(view, node) };
+  if (node.op === "global_avg_pool") return averaging(operand, input, [input[1]!, input[2]!], [1, 1], [0, 0, 0, 0]);
+  if (node.op === "avg_pool") {
+    const { kernel, stride, pad, count_include_pad } = node.attrs;
+    if (!count_include_pad && pad.some((p) => p > 0)) return undefined;
+    return averaging(operand, input, kernel, [stride[0] || kernel[0], stride[1] || kernel[1]], pad);
+  }
+  return pointwise(view, node);
+}
+
+type Pair = readonly [number, number];
+
+/** Each channel by itself. */
+function depthwise(input: Shape, kernel: Pair, numbers: (channel: number) => number): Tensor {
+  const shape = [input[0]!, 1, ...kernel];
+  const taps = kernel[0] * kernel[1];
+  return { shape, data: Float64Array.from({ length: elementCount(shape) }, (_, i) => numbers(Math.floor(i / taps))) };
+}
+
+function averaging(
+  operand: NodeId,
+  input: Shape,
+  kernel: Pair,
+  stride: Pair,
+  pad: Convolution["attrs"]["pad"],
+): Convolution {
+  const weight = depthwise(input, kernel, () => 1 / (kernel[0] * kernel[1]));
+  const attrs = { stride, pad, dilation: [1, 1], groups: input[0]! } as const;
+  return { operand, input, attrs, weight, bias: new Float64Array(input[0]!) };
+}
+
+/** A product with a number per channel. */
+function pointwise(view: FoldView, node: Node): Convolution | undefined {
+  const affine = affineOf(view, node);
+  const input = shapeAt(node);
+  if (affine === undefined || input.length !== 3) return undefined;
+  const scale = perChannel(affine.scale, input[0]!);
+  const shift = perChannel(affine.shift, input[0]!);
+  if (scale === undefined || shift === undefined) return undefined;
+  const weight = depthwise(input, [1, 1], (c) => scale[c]!);
+  const attrs = { stride: [1, 1], pad: [0, 0, 0, 0], dilation: [1, 1], groups: input[0]! } as const;
+  return { operand: affine.operand, input, attrs, weight, bias: shift };
+}
+
+/** How two convolutions in a row look as one, before any number is computed. */
+export interface Composition {
+  readonly attrs: OpAttrs<"conv2d">;
+  readonly weightShape: Shape;
+}
+
+/**
+ * The geometry of `outer` after `inner` as one convolution. Undefined where padding between them stands in the way: zeros
+ * around the values in the middle are not what zeros around the input would make of them.
+ */
+export function composition(outer: Convolution, inner: Convolution): Composition | undefined {
+  const padsBetween = outer.attrs.pad.some((p) => p > 0);
+  if (padsBetween && !commutesWithPadding(inner)) return undefined;
+  const [channels] = inner.input as [number, number, number];
+  const groups = gcd(inner.attrs.groups, outer.attrs.groups);
+  const along = (axis: 0 | 1) => {
+    const [a, b] = [inner.weight.shape[2 + axis]!, outer.weight.shape[2 + axis]!];
+    const step = outer.attrs.dilation[axis] * inner.attrs.stride[axis];
+    const dilation = gcd(a > 1 ? inner.attrs.dilation[axis] : 0, b > 1 ? step : 0) || 1;
+    const kernel = ((a - 1) * inner.attrs.dilation[axis] + (b - 1) * step) / dilation + 1;
+    return { dilation, kernel, stride: inner.attrs.stride[axis] * outer.attrs.stride[axis] };
+  };
+  const [vertical, horizontal] = [along(0), along(1)];
+  return {
+    attrs: {
+      stride: [vertical.stride, horizontal.stride],
+      dilation: [vertical.dilation, horizontal.dilation],
+      pad: padsBetween ? outer.attrs.pad : inner.attrs.pad,
+      groups,
+    },
+    weightShape: [outer.weight.shape[0]!, channels / groups, vertical.kernel, horizontal.kernel],
+  };
+}
+
+/** Whether the layer makes zeros around its result of zeros around its input, and nothing else of them. */
+function commutesWithPadding({ attrs, weight, bias }: Convolution): boolean {
+  const { stride, pad } = attrs;
+  const isPoint = weight.shape[2] === 1 && weight.shape[3] === 1 && stride[0] === 1 && stride[1] === 1;
+  return isPoint && pad.every((p) => p === 0) && isAll(bias, 0);
+}
+
+/** The numbers of the composition: every path from an output over a value in the middle to an input, summed up. */
+export function composedWeights(outer: Convolution, inner: Convolution, { attrs, weightShape }: Composition) {
+  const [outputs, perGroup, height, width] = weightShape as [number, number, number, number];
+  const [middle, innerPerGroup, innerHeight, innerWidth] = inner.weight.shape as [number, number, number, number];
+  const [, outerPerGroup, outerHeight, outerWidth] = outer.weight.shape as [number, number, number, number];
+  const weight = new Float64Array(elementCount(weightShape));
+  const bias = outer.bias.slice();
+  const offset = (axis: 0 | 1, b: number, a: number) =>
+    (b * outer.attrs.dilation[axis] * inner.attrs.stride[axis] + a * inner.attrs.dilation[axis]) / attrs.dilation[axis];
+  for (let o = 0; o < outputs; o++) {
+    const firstMiddle = Math.floor(o / (outputs / outer.attrs.groups)) * outerPerGroup;
+    const firstInput = Math.floor(o / (outputs / attrs.groups)) * perGroup;
+    for (let m = 0; m < outerPerGroup; m++) {
+      const mid = firstMiddle + m;
+      const innerInput = Math.floor(mid / (middle / inner.attrs.groups)) * innerPerGroup;
+      for (let b = 0; b < outerHeight * outerWidth; b++) {
+        const w = outer.weight.data[(o * outerPerGroup + m) * outerHeight * outerWidth + b]!;
+        bias[o]! += w * inner.bias[mid]!;
+        for (let i = 0; i < innerPerGroup; i++) {
+          const row = (o * perGroup + innerInput + i - firstInput) * height * width;
+          for (let a = 0; a < innerHeight * innerWidth; a++) {
+            const y = offset(0, Math.floor(b / outerWidth), Math.floor(a / innerWidth));
+            const x = offset(1, b % outerWidth, a % innerWidth);
+            const v = inner.weight.data[(mid * innerPerGroup + i) * innerHeight * innerWidth + a]!;
+            weight[row + y * width + x]! += w * v;
+          }
+        }
+      }
+    }
+  }
+  return { weight: { shape: weightShape, data: weight }, bias };
+}
+
+/** Greatest common divisor; `gcd(a, 0)` is `a`. */
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}

@@ -1,0 +1,113 @@
+import type { Settings } from "../../passes/settings.ts";
+import { type Diagnostics, SealwrightError } from "../base/diagnostic.ts";
+import { multiplicativeDepth } from "../ir/analysis.ts";
+import type { Graph } from "../ir/graph.ts";
+import { type ErrorPrediction, predictError } from "../plan/predict-error.ts";
+import { leastHeadroomBits, scaleBitsOffered } from "../scheme/chain.ts";
+import { rescaleVariance } from "../scheme/error-model.ts";
+
+/** A program for one ring, and the graphs it came from. */
+export interface Candidate {
+  readonly packed: Graph;
+  readonly leveled: Graph;
+  readonly program: Graph;
+  /** The graph after each pass, by its name. */
+  readonly stages: ReadonlyMap<string, Graph>;
+  /** What an observer would have seen. */
+  readonly events: readonly (() => void)[];
+  /** Warnings of the passes. */
+  readonly diagnostics: Diagnostics;
+}
+
+export interface RingRequest {
+  readonly degree: number;
+  /** Bits of the last prime above the scale. */
+  readonly headroomBits: number;
+  /** The packed network, when this degree was tried before. */
+  readonly packed?: Graph;
+}
+
+export interface Ring extends Candidate {
+  readonly prediction: ErrorPrediction;
+}
+
+/** Degrees worth compiling for. Smaller rings are faster by more than their degree, so the smallest that holds wins. */
+const usefulDegrees = [4096, 8192, 16384, 32768] as const;
+/** Outputs may exceed what calibration saw this many bits before the last prime overflows. */
+const rangeMarginBits = 2;
+const maxAttempts = 4;
+
+/**
+ * Compiles for one ring after another until the predicted error is within the asked precision, and the last prime holds the
+ * values that calibration saw. Reports why not when no ring will do.
+ */
+export function chooseRing(
+  network: Graph,
+  settings: Settings,
+  diagnostics: Diagnostics,
+  compile: (request: RingRequest) => Candidate,
+): Ring {
+  const { depth, path } = multiplicativeDepth(network);
+  let refused: SealwrightError | undefined;
+  let nearest: { readonly degree: number; readonly boundBits: number } | undefined;
+  for (const degree of degreesToTry(settings, depth)) {
+    try {
+      const ring = fitHeadroom(degree, compile);
+      const { boundBits } = ring.prediction;
+      if (boundBits >= settings.precision) {
+        for (const d of ring.diagnostics.all) diagnostics.add(d);
+        return ring;
+      }
+      if (nearest === undefined || boundBits > nearest.boundBits) nearest = { degree, boundBits };
+    } catch (error) {
+      if (!(error instanceof SealwrightError)) throw error;
+      refused = error;
+    }
+  }
+  if (nearest === undefined && refused !== undefined) throw refused;
+  const notes = path.map(({ node, levels }) => ({ message: `'${node.name}' (${node.op}) uses ${levels} level(s)`, span: node.span }));
+  const wanted = settings.precision;
+  if (nearest !== undefined) {
+    const { degree, boundBits } = nearest;
+    diagnostics.report("precision-unreachable", "nowhere", { wanted, degree, levels: depth, bits: Math.floor(boundBits * 10) / 10 }, notes);
+  } else {
+    const degree = settings.degree ?? usefulDegrees.at(-1)!;
+    const offered = levelsAtPrecision(degree, settings.security, wanted);
+    diagnostics.report("network-too-deep", "nowhere", { levels: depth, degree, offered, precision: wanted, security: settings.security }, notes);
+  }
+  diagnostics.throwIfErrors();
+  throw refused;
+}
+
+/** The degrees that may hold a network of so many levels at the asked precision, smallest first. */
+export function degreesToTry(settings: Settings, levels: number): readonly number[] {
+  if (settings.degree !== undefined) return [settings.degree];
+  if (settings.insecure) return usefulDegrees;
+  return usefulDegrees.filter((degree) => bestBits(degree, settings.security, levels) >= settings.precision);
+}
+
+/** Bits a single rescale leaves at the largest scale that fits: no program of so many levels is more precise. */
+function bestBits(degree: number, security: number, levels: number): number {
+  const scale = 2 ** scaleBitsOffered(degree, security, levels);
+  return -Math.log2(Math.sqrt(rescaleVariance(degree, scale)));
+}
+
+function levelsAtPrecision(degree: number, security: number, precision: number): number {
+  let levels = 0;
+  while (bestBits(degree, security, levels + 1) >= precision) levels++;
+  return levels;
+}
+
+function fitHeadroom(degree: number, compile: (request: RingRequest) => Candidate): Ring {
+  let headroomBits: number = leastHeadroomBits;
+  let packed: Graph | undefined;
+  for (let attempt = 1; ; attempt++) {
+    const candidate = compile({ degree, headroomBits, ...(packed === undefined ? {} : { packed }) });
+    const prediction = predictError(candidate.program);
+    // One bit for the sign; the last prime must exceed twice the value times the scale.
+    const needed = Math.ceil(Math.log2(Math.max(1, prediction.largestOutput)) + rangeMarginBits + 1);
+    if (needed <= headroomBits || attempt === maxAttempts) return { ...candidate, packed: candidate.packed, prediction };
+    headroomBits = needed;
+    packed = candidate.packed;
+  }
+}

@@ -1,0 +1,129 @@
+import { type ModelHost, parseModel } from "../../grammar/index.ts";
+import type { Pass } from "../../passes/pass.ts";
+import { pipeline } from "../../passes/pipeline.ts";
+import { readSettings, type Settings } from "../../passes/settings.ts";
+import { type Diagnostic, Diagnostics, SealwrightError } from "../base/diagnostic.ts";
+import type { SourceFile } from "../base/span.ts";
+import { multiplicativeDepth } from "../ir/analysis.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { AttrValue } from "../ops/attributes.ts";
+import type { Plan } from "../plan/plan.ts";
+import { writePlan } from "../plan/plan-file.ts";
+import { type Candidate, chooseRing, degreesToTry, type RingRequest } from "./choose-ring.ts";
+import { describePlan } from "./describe-plan.ts";
+import { type PassObserver, runPasses } from "./pass-manager.ts";
+
+export interface CompileOptions {
+  /** Settings that win over the model's `target seal`, by key. */
+  readonly overrides?: ReadonlyMap<string, AttrValue>;
+  /** Allows parameters that break the security tables where nothing else fits; the plan is marked. */
+  readonly insecure?: boolean;
+  readonly observe?: PassObserver;
+}
+
+export interface Compiled {
+  readonly plan: Plan;
+  /** The plan as a file. */
+  readonly bytes: Uint8Array;
+  /** The network with layouts and levels, as the plan's cost speaks of it. */
+  readonly leveled: Graph;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** A model that was read, with what its target and the overrides ask for. */
+export interface ReadModel {
+  readonly graph: Graph;
+  readonly settings: Settings;
+  readonly diagnostics: Diagnostics;
+}
+
+const packIndex = pipeline.findIndex((pass) => pass.name === "pack");
+/** Passes on tensors, the same for every ring. */
+const networkPasses = pipeline.slice(0, packIndex);
+/** Passes that depend on the ring. */
+const ringPasses = pipeline.slice(packIndex);
+
+/** Parses a model. Throws a SealwrightError with everything that is wrong with it. */
+export function readModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): ReadModel {
+  const diagnostics = new Diagnostics();
+  const model = parseModel(file, host, diagnostics);
+  const settings = readSettings(model?.targets ?? [], options.overrides ?? new Map(), diagnostics);
+  diagnostics.throwIfErrors();
+  return { graph: model!.graph, settings: { ...settings, insecure: options.insecure ?? false }, diagnostics };
+}
+
+/** Compiles a model to a plan. Throws a SealwrightError when it cannot be done, with the reason. */
+export function compileModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): Compiled {
+  const model = readModel(file, host, options);
+  const network = runNetworkPasses(model, options);
+  const ring = chooseRing(network, model.settings, model.diagnostics, (request) =>
+    runRingPasses(network, model, request, options),
+  );
+  for (const replay of ring.events) replay();
+  const { bytes, plan } = writePlan(describePlan(model.graph, model.settings, ring));
+  return { plan, bytes, leveled: ring.leveled, diagnostics: model.diagnostics.all };
+}
+
+/** Runs the passes up to and including `stopAfter` and returns the graph it leaves. */
+export function compileTo(file: SourceFile, host: ModelHost, stopAfter: string, options: CompileOptions = {}): { readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] } {
+  const model = readModel(file, host, options);
+  const network = runNetworkPasses(model, options, stopAfter);
+  if (networkPasses.some((pass) => pass.name === stopAfter)) return { graph: network, diagnostics: model.diagnostics.all };
+  if (stopAfter === "pack") {
+    // Counting rotations needs a number of slots, no valid parameters.
+    const [degree] = degreesToTry(model.settings, multiplicativeDepth(network).depth);
+    const { settings, diagnostics } = model;
+    const offset = shifted(options.observe, networkPasses.length);
+    const graph = runPasses(network, ringPasses, { settings: { ...settings, degree: degree! }, diagnostics, stopAfter }, offset);
+    return { graph, diagnostics: model.diagnostics.all };
+  }
+  const ring = chooseRing(network, model.settings, model.diagnostics, (request) => runRingPasses(network, model, request, options));
+  for (const replay of ring.events) replay();
+  const graph = ring.stages.get(stopAfter);
+  return { graph: graph ?? ring.program, diagnostics: model.diagnostics.all };
+}
+
+/** Everything a compilation would report, errors included. */
+export function checkModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): readonly Diagnostic[] {
+  try {
+    return compileModel(file, host, options).diagnostics;
+  } catch (error) {
+    if (error instanceof SealwrightError) return error.diagnostics;
+    throw error;
+  }
+}
+
+function runNetworkPasses(model: ReadModel, options: CompileOptions, stopAfter?: string): Graph {
+  const { graph, settings, diagnostics } = model;
+  const stop = networkPasses.some((pass) => pass.name === stopAfter) ? stopAfter : undefined;
+  return runPasses(graph, networkPasses, { settings, diagnostics, stopAfter: stop }, options.observe);
+}
+
+/** Runs the passes that depend on the ring. What the observer would see is kept, since an attempt may be given up. */
+function runRingPasses(network: Graph, model: ReadModel, request: RingRequest, options: CompileOptions): Candidate {
+  const { settings } = model;
+  const diagnostics = new Diagnostics();
+  const events: (() => void)[] = [];
+  const stages = new Map<string, Graph>();
+  const observer = options.observe;
+  const recorder: PassObserver = {
+    ...(observer?.now === undefined ? {} : { now: () => observer.now!() }),
+    after: (pass: Pass, graph, milliseconds) => {
+      stages.set(pass.name, graph);
+      events.push(() => observer?.after?.(pass, graph, milliseconds, pipeline.indexOf(pass)));
+    },
+  };
+  const run = {
+    settings: { ...settings, degree: request.degree },
+    diagnostics,
+    options: new Map([["assign-levels", { headroomBits: request.headroomBits }]]),
+  };
+  const again = request.packed === undefined ? ringPasses : ringPasses.slice(1);
+  const program = runPasses(request.packed ?? network, again, run, recorder);
+  return { program, leveled: stages.get("assign-levels")!, packed: stages.get("pack") ?? request.packed!, stages, events, diagnostics };
+}
+
+function shifted(observer: PassObserver | undefined, by: number): PassObserver | undefined {
+  if (observer === undefined) return undefined;
+  return { ...observer, after: (pass, graph, milliseconds, index) => observer.after?.(pass, graph, milliseconds, index + by) };
+}

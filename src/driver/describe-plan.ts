@@ -1,0 +1,57 @@
+import { pipeline } from "../../passes/pipeline.ts";
+import type { Settings } from "../../passes/settings.ts";
+import { stepUses } from "../../passes/choose-keys.ts";
+import { invariant } from "../base/diagnostic.ts";
+import { type Graph, nodeAt } from "../ir/graph.ts";
+import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
+import type { LeveledType } from "../ops/value-type.ts";
+import { measureCost } from "../plan/cost.ts";
+import type { Plan, Port } from "../plan/plan.ts";
+import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
+import { securityClaim } from "../scheme/security.ts";
+import type { Ring } from "./choose-ring.ts";
+import { compilerVersion } from "./version.ts";
+
+/** Everything a plan says but its id, from what compilation made. */
+export function describePlan(source: Graph, settings: Settings, ring: Ring, table: CostTable = defaultCostTable): Omit<Plan, "id"> {
+  const { leveled, program, prediction } = ring;
+  const { scheme } = program;
+  invariant(scheme !== undefined, "a compiled program has a scheme");
+  return {
+    model: source.name,
+    compiler: compilerVersion,
+    passes: pipeline.map((pass) => pass.name),
+    settings: printSettings(settings, scheme.degree),
+    scheme,
+    security: securityClaim(scheme),
+    galoisSteps: [...stepUses(program).keys()].sort((a, b) => a - b),
+    inputs: leveled.nodes.flatMap((node): Port[] => {
+      if (node.op !== "input") return [];
+      const { shape, layout, level } = node.type as LeveledType;
+      return [{ name: node.name, shape, range: node.attrs.range, layout, level }];
+    }),
+    outputs: leveled.outputs.map(({ name, node }): Port => {
+      const { shape, layout, level } = nodeAt(leveled, node).type as LeveledType;
+      const largest = prediction.outputs.get(name)!.largest;
+      return { name, shape, range: [-largest, largest], layout, level };
+    }),
+    stages: [{ side: "server", does: "evaluate" }],
+    program,
+    source,
+    cost: measureCost({ leveled, program, prediction, table }),
+    precision: {
+      boundBits: prediction.boundBits,
+      outputs: Object.fromEntries([...prediction.outputs].map(([name, { bound }]) => [name, -Math.log2(bound)])),
+    },
+  };
+}
+
+/** The settings that decided, as a model's target could say them. */
+function printSettings(settings: Settings, degree: number): AttrRecord {
+  const { security, precision, maxKeys, maxMemory, insecure } = settings;
+  const record: Record<string, AttrValue> = { security, precision, degree };
+  if (maxKeys !== undefined) record["max_keys"] = maxKeys;
+  if (maxMemory !== undefined) record["max_memory"] = maxMemory / 2 ** 20;
+  if (insecure) record["insecure"] = true;
+  return record;
+}

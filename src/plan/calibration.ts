@@ -1,0 +1,40 @@
+import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { Tensors } from "./machine.ts";
+import { Random } from "./random.ts";
+
+/** An input of an HE program, as its `he_input` nodes describe it. */
+interface DeclaredInput {
+  readonly shape: Shape;
+  readonly range: readonly [number, number];
+}
+
+/** How an element of a sample is drawn from its declared range. */
+const draws: readonly ((low: number, high: number, random: Random) => number)[] = [
+  (low, high, random) => low + (high - low) * random.uniform(),
+  (low) => low,
+  (_, high) => high,
+  (low, high, random) => (random.uniform() < 0.5 ? low : high),
+];
+
+/** Inputs that a program is tried on before anybody sends one: inside the declared ranges and at their ends, always the same. */
+export function calibrationSamples(program: Graph): Tensors[] {
+  const inputs = declaredInputs(program);
+  return draws.map((draw, i) => {
+    const random = new Random(i + 1);
+    return new Map([...inputs].map(([name, { shape, range }]): [string, Tensor] => {
+      const data = Float64Array.from({ length: elementCount(shape) }, () => draw(range[0], range[1], random));
+      return [name, { shape, data }];
+    }));
+  });
+}
+
+function declaredInputs(program: Graph): Map<string, DeclaredInput> {
+  const inputs = new Map<string, DeclaredInput>();
+  for (const node of program.nodes) {
+    if (node.op !== "he_input") continue;
+    const { input, shape, range } = node.attrs;
+    inputs.set(input, { shape, range: [range[0] ?? -1, range[1] ?? 1] });
+  }
+  return inputs;
+}

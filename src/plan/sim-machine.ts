@@ -1,0 +1,49 @@
+import { fail, invariant } from "../base/diagnostic.ts";
+import type { Tensor } from "../base/tensor.ts";
+import type { Node } from "../ir/graph.ts";
+import { fromSlots, toSlots } from "../packing/slots.ts";
+import { execute } from "./execute.ts";
+import { layerConstants } from "./layer.ts";
+import type { Machine, Tensors } from "./machine.ts";
+import type { Plan } from "./plan.ts";
+import { type SimCipher, type SimOptions, simEvaluator } from "./sim-evaluator.ts";
+
+/** Runs plans on numbers, exactly. What it computes is what SEAL would without its errors. */
+export const simMachine: Machine = makeSimMachine();
+
+/** A `sim` machine; with a seed it makes errors of the size SEAL makes. */
+export function makeSimMachine(options: Pick<SimOptions, "noiseSeed"> = {}): Machine {
+  return { name: "sim", run: async (plan, inputs) => runOnNumbers(plan, inputs, options) };
+}
+
+function runOnNumbers(plan: Plan, inputs: Tensors, options: Pick<SimOptions, "noiseSeed">): Tensors {
+  const { program, scheme } = plan;
+  const machine = simEvaluator(scheme, { ...options, galoisSteps: plan.galoisSteps });
+  const slots = new Map(plan.inputs.map((port) => [port.name, toSlots(given(inputs, port.name), port.layout)]));
+  const encrypted = new Map<string, SimCipher>();
+  for (const node of program.nodes) {
+    if (node.op !== "he_input") continue;
+    const part = slots.get(node.attrs.input)?.[node.attrs.part];
+    invariant(part !== undefined, `'${node.name}' is part ${node.attrs.part} of no input`);
+    encrypted.set(node.name, machine.encrypt(part, node.attrs.level));
+  }
+  const afterNode = (node: Node, value: SimCipher): void => {
+    const limit = machine.rules.largestValue(value);
+    const largest = value.slots.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    // Written so that a NaN fails, too.
+    if (!(largest < limit)) fail("value-overflow", node.span, { node: node.name, largest, limit });
+  };
+  const results = execute(program, machine, encrypted, (node) => layerConstants(program, node), { hooks: { afterNode } });
+  return new Map(
+    plan.outputs.map(({ name, layout, shape }) => {
+      const parts = results.get(name);
+      invariant(parts !== undefined, `the program has no output '${name}'`);
+      return [name, fromSlots(parts.map((part) => machine.decrypt(part)), layout, shape)];
+    }),
+  );
+}
+
+function given(inputs: Tensors, name: string): Tensor {
+  const input = inputs.get(name);
+  return input ?? fail("missing-input", "nowhere", { name, given: [...inputs.keys()] });
+}
