@@ -1,4 +1,4 @@
-import { tensor, type Tensor } from "../src/base/tensor.ts";
+import { type Tensor, tensor } from "../src/base/tensor.ts";
 import { bell, seededRandom } from "./random.ts";
 
 /** The examples whose weights are drawn, not trained: they show cost and precision, not accuracy. */
@@ -51,7 +51,8 @@ export function exampleWeights(name: DrawnExample): Map<string, Tensor> {
     const seen = window.reduce((product, size) => product * size, 1);
     const spread = Math.sqrt(variance / (seen * (i === 0 ? pixelPower : squaredPower)));
     // Single precision, as the file stores them, so that numbers from here and from the file are equal.
-    const drawn = (count: number, scale: number) => Float64Array.from({ length: count }, () => Math.fround(scale * bell(random)));
+    const drawn = (count: number, scale: number) =>
+      Float64Array.from({ length: count }, () => Math.fround(scale * bell(random)));
     weights.set(`${layer.name}.weight`, tensor([outputs, ...window], drawn(outputs * seen, spread)));
     weights.set(`${layer.name}.bias`, tensor([outputs], drawn(outputs, 0.1)));
   }

@@ -1,6 +1,6 @@
 import { soleUser } from "../src/ir/analysis.ts";
 import type { GraphBuilder } from "../src/ir/builder.ts";
-import { type Graph, type Node, nodeAt, type NodeId, type NodeOf, usersOf } from "../src/ir/graph.ts";
+import { type Graph, type Node, type NodeId, type NodeOf, nodeAt, usersOf } from "../src/ir/graph.ts";
 import { rewrite } from "../src/ir/rewrite.ts";
 import { degreeOf } from "../src/ops/nn-arith.ts";
 import { definePass } from "./pass.ts";
@@ -16,8 +16,8 @@ import { definePass } from "./pass.ts";
  * k again would cancel: |h| or |c2| h^2 over 64, six bits of precision.
  *
  * Before:                                       After:
- *   a = polynomial(c, coeffs = [1, 2, 1])         a.inner = add(c, 1)
- *                                                 a = square(a.inner)
+ *   a = polynomial(c, coeffs = [1, 2, 1])         a.add = add(c, 1)
+ *                                                 a = square(a.add)
  */
 export const expandPolynomial = definePass({
   name: "expand-polynomial",
@@ -26,7 +26,7 @@ export const expandPolynomial = definePass({
     const takers = planFactors(graph);
     return rewrite(graph, (node, out, draft) => {
       if (node.op !== "polynomial") return undefined;
-      return new Expansion(node, out, draft.inputs[0]!).expand(takers.get(node.id));
+      return new Expansion(node.attrs.coeffs, takers.get(node.id)).addTo(out, node, draft.inputs[0]!);
     });
   },
 });
@@ -76,21 +76,46 @@ function takesFactor(graph: Graph, node: Node): boolean {
 /** Beyond this the numbers of a completed square cancel noticeably. */
 const largestShift = 64;
 
-class Expansion {
-  readonly #node: NodeOf<"polynomial">;
-  readonly #out: GraphBuilder;
-  readonly #powers: NodeId[];
+/** A value on the way: the operand of the polynomial, or the result of a step. */
+type Ref = "x" | number;
 
-  constructor(node: NodeOf<"polynomial">, out: GraphBuilder, x: NodeId) {
-    this.#node = node;
-    this.#out = out;
-    this.#powers = [x];
+interface Step {
+  readonly op: "add" | "multiply" | "negate" | "square";
+  readonly operands: readonly Ref[];
+  /** The constant operand. */
+  readonly number?: number;
+}
+
+/** Lists the steps first, so that the last one can take the name of the polynomial. */
+class Expansion {
+  readonly #steps: Step[] = [];
+  readonly #powers: Ref[] = ["x"];
+  readonly #result: Ref;
+
+  constructor(all: readonly number[], taker: Taker | undefined) {
+    const coeffs = all.slice(0, degreeOf(all) + 1);
+    this.#result = this.whole(coeffs, taker);
   }
 
-  expand(taker: Taker | undefined): NodeId {
-    const coeffs = this.#node.attrs.coeffs.slice(0, degreeOf(this.#node.attrs.coeffs) + 1);
-    const x = this.#powers[0]!;
-    if (coeffs.length === 1) return this.plus(this.times(x, 0), coeffs[0]!);
+  addTo(out: GraphBuilder, node: NodeOf<"polynomial">, x: NodeId): NodeId {
+    const { name, span, annotations } = node;
+    const ids: NodeId[] = [];
+    const idOf = (ref: Ref) => (ref === "x" ? x : ids[ref]!);
+    for (const [i, { op, operands, number }] of this.#steps.entries()) {
+      const inputs = operands.map(idOf);
+      if (number !== undefined) {
+        const data = { shape: [], data: Float64Array.of(number) };
+        inputs.push(out.add({ op: "constant", inputs: [], attrs: { data }, name: `${name}.c`, span }));
+      }
+      const isLast = i === this.#result;
+      const last = isLast ? { name, annotations } : { name: `${name}.${op}` };
+      ids.push(out.add({ op, inputs, attrs: {}, span, ...last }));
+    }
+    return idOf(this.#result);
+  }
+
+  private whole(coeffs: readonly number[], taker: Taker | undefined): Ref {
+    if (coeffs.length === 1) return this.plus(this.times("x", 0), coeffs[0]!);
     if (coeffs.length === 3) {
       const [c0, c1, c2] = coeffs as [number, number, number];
       const h = c1 / (2 * c2);
@@ -101,60 +126,45 @@ class Expansion {
   }
 
   /** c2 (x + h)^2 + k, the factor where the neighbour wants it. */
-  private completed(c0: number, c2: number, h: number, taker: Taker | undefined): NodeId {
-    const x = this.#powers[0]!;
+  private completed(c0: number, c2: number, h: number, taker: Taker | undefined): Ref {
     if (taker === "before") {
       const root = Math.sqrt(Math.abs(c2));
-      const squared = this.squareOf(this.plus(this.times(x, root), root * h));
-      const signed = c2 < 0 ? this.times(squared, -1) : squared;
-      return this.plus(signed, c0 - c2 * h * h);
+      const squared = this.add("square", [this.plus(this.times("x", root), root * h)]);
+      return this.plus(c2 < 0 ? this.times(squared, -1) : squared, c0 - c2 * h * h);
     }
-    // The sum comes before the factor, so that the factor stands beside the layer that takes it.
-    const shifted = this.plus(this.squareOf(this.plus(x, h)), c0 / c2 - h * h);
-    return this.times(shifted, c2);
+    const squared = this.add("square", [this.plus("x", h)]);
+    // With the sum in front, the factor stands beside the layer that takes it.
+    return this.times(this.plus(squared, c0 / c2 - h * h), c2);
   }
 
   /** The polynomial with these coefficients, the last of them not 0 and of degree 1 or more. */
-  private sum(coeffs: readonly number[]): NodeId {
-    const degree = coeffs.length - 1;
-    const exponent = 31 - Math.clz32(degree);
+  private sum(coeffs: readonly number[]): Ref {
+    const exponent = 31 - Math.clz32(coeffs.length - 1);
     const high = coeffs.slice(2 ** exponent);
     const low = coeffs.slice(0, 2 ** exponent);
     const power = this.power(exponent);
-    const top = high.length === 1 ? this.times(power, high[0]!) : this.product(this.sum(high), power);
+    const top = high.length === 1 ? this.times(power, high[0]!) : this.add("multiply", [this.sum(high), power]);
     const rest = low.slice(0, degreeOf(low) + 1);
     return rest.length === 1 ? this.plus(top, rest[0]!) : this.add("add", [top, this.sum(rest)]);
   }
 
   /** x to the power 2^exponent. */
-  private power(exponent: number): NodeId {
-    while (this.#powers.length <= exponent) this.#powers.push(this.squareOf(this.#powers.at(-1)!));
+  private power(exponent: number): Ref {
+    while (this.#powers.length <= exponent) this.#powers.push(this.add("square", [this.#powers.at(-1)!]));
     return this.#powers[exponent]!;
   }
 
-  private times(x: NodeId, factor: number): NodeId {
+  private times(x: Ref, factor: number): Ref {
     if (factor === 1) return x;
-    return factor === -1 ? this.add("negate", [x]) : this.add("multiply", [x, this.number(factor)]);
+    return factor === -1 ? this.add("negate", [x]) : this.add("multiply", [x], factor);
   }
 
-  private plus(x: NodeId, summand: number): NodeId {
-    return summand === 0 ? x : this.add("add", [x, this.number(summand)]);
+  private plus(x: Ref, summand: number): Ref {
+    return summand === 0 ? x : this.add("add", [x], summand);
   }
 
-  private product(x: NodeId, y: NodeId): NodeId {
-    return this.add("multiply", [x, y]);
-  }
-
-  private squareOf(x: NodeId): NodeId {
-    return this.add("square", [x]);
-  }
-
-  private number(value: number): NodeId {
-    const data = { shape: [], data: Float64Array.of(value) };
-    return this.#out.add({ op: "constant", inputs: [], attrs: { data }, name: `${this.#node.name}.c`, span: this.#node.span });
-  }
-
-  private add(op: "add" | "multiply" | "negate" | "square", inputs: readonly NodeId[]): NodeId {
-    return this.#out.add({ op, inputs, attrs: {}, name: `${this.#node.name}.${op}`, span: this.#node.span });
+  private add(op: Step["op"], operands: readonly Ref[], number?: number): number {
+    this.#steps.push({ op, operands, ...(number === undefined ? {} : { number }) });
+    return this.#steps.length - 1;
   }
 }

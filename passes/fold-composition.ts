@@ -6,7 +6,7 @@ import { affineOf, affineSteps, composed, isAll } from "./affine.ts";
 import { composedWeights, composition, convolutionOf } from "./convolution.ts";
 import { addConstant, type Fold, type FoldView, origin, ownViews } from "./fold.ts";
 import { weightsOf } from "./fold-affine.ts";
-import { layerCost, linearCost } from "./fold-cost.ts";
+import { largestFold, layerCost, linearCost, termsOf } from "./fold-cost.ts";
 
 /** Two layers on images in a row that are both convolutions (pools and products per channel too) become one where that costs less. */
 export function composeConvolutions(view: FoldView, node: Node): Fold | undefined {
@@ -23,6 +23,7 @@ export function composeConvolutions(view: FoldView, node: Node): Fold | undefine
   const { weightShape, attrs } = merged;
   const terms = sizeAt(node) * elementCount(weightShape.slice(1));
   if (linearCost(terms, 1) > layerCost(view.graph, node) + layerCost(view.graph, source)) return undefined;
+  if (elementCount(outer.weight.shape) * elementCount(inner.weight.shape.slice(1)) > largestFold) return undefined;
   const { weight, bias } = composedWeights(outer, inner, merged);
   const named = node.op !== "conv2d" && source.op === "conv2d" ? source : node;
   return {
@@ -46,7 +47,8 @@ export function composeDense(view: FoldView, node: Node): Fold | undefined {
   const columns = sizeAt(operand);
   const outputs = sizeAt(node);
   const separate = layerCost(view.graph, node) + layerCost(view.graph, source);
-  if (linearCost(outputs * columns, 1) > separate) return undefined;
+  if (linearCost(outputs * columns, 1) > separate || termsOf(view.graph, source) * outputs > largestFold)
+    return undefined;
   const { weight, bias } = weightsOf(view, node);
   const merged = new Float64Array(outputs * columns);
   const shift = bias.slice();

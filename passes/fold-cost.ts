@@ -7,6 +7,9 @@ const termsPerProduct = 4096;
 /** What one level less is worth, in products: every other operation gets cheaper with a shorter chain. */
 const productsPerLevel = 100;
 
+/** Most multiplications a fold may take to compute: some seconds of compiling. */
+export const largestFold = 2 ** 31;
+
 /**
  * What a linear layer costs, in products of a ciphertext with a plaintext, before anything is known of layouts.
  * `terms` counts the multiplications of the layer on plain numbers.
@@ -17,23 +20,26 @@ export function linearCost(terms: number, levels: number): number {
 
 /** The cost of a linear layer of a network graph as it stands. */
 export function layerCost(graph: Graph, node: Node): number {
+  // What only relabels slots costs nothing by itself.
+  if (node.op === "transpose" || node.op === "slice") return 0;
+  return linearCost(termsOf(graph, node), 1);
+}
+
+/** Multiplications of a linear layer on plain numbers, those that meet padding included. */
+export function termsOf(graph: Graph, node: Node): number {
   const [input, weight] = inputNodes(graph, node);
   const outputs = sizeAt(node);
   switch (node.op) {
     case "conv2d":
-      return linearCost(outputs * (sizeAt(weight!) / shapeAt(weight!)[0]!), 1);
+      return outputs * (sizeAt(weight!) / shapeAt(weight!)[0]!);
     case "dense":
-      return linearCost(sizeAt(weight!), 1);
+      return sizeAt(weight!);
     case "avg_pool":
-      return linearCost(outputs * node.attrs.kernel[0] * node.attrs.kernel[1], 1);
+      return outputs * node.attrs.kernel[0] * node.attrs.kernel[1];
     case "global_avg_pool":
     case "mean":
-      return linearCost(sizeAt(input!), 1);
-    // What only relabels slots costs nothing by itself.
-    case "transpose":
-    case "slice":
-      return 0;
+      return sizeAt(input!);
     default:
-      return linearCost(outputs, 1);
+      return outputs;
   }
 }

@@ -12,16 +12,21 @@ export function collapseViews(view: FoldView, node: Node): Fold | undefined {
   if (operand.annotations.length > 0) return undefined;
   const above = operand.inputs[0];
   if ((node.op === "flatten" || node.op === "reshape") && (operand.op === "flatten" || operand.op === "reshape")) {
-    if (sameShape(shapeAt(view.at(above!)), shapeAt(node))) return alias(node, above!);
-    return { node, takesIn: [], build: (out, mapped) => out.add({ ...draftOf(node), inputs: [mapped(above!)] }) };
+    if (sameShape(shapeAt(view.at(above!)), shapeAt(node))) return alias(node, above!, [operand]);
+    return {
+      node,
+      takesIn: [],
+      through: [operand],
+      build: (out, mapped) => out.add({ ...draftOf(node), inputs: [mapped(above!)] }),
+    };
   }
   if (node.op === "transpose" && operand.op === "transpose") {
     const perm = node.attrs.perm.map((axis) => operand.attrs.perm[axis]!);
     const build: Fold["build"] = (out, mapped) =>
       out.add({ op: "transpose", inputs: [mapped(above!)], attrs: { perm }, ...origin(node) });
-    return { node, takesIn: [], build };
+    return { node, takesIn: [], through: [operand], build };
   }
-  if (node.op === "negate" && operand.op === "negate") return alias(node, above!);
+  if (node.op === "negate" && operand.op === "negate") return alias(node, above!, [operand]);
   return undefined;
 }
 
@@ -31,8 +36,8 @@ function draftOf(node: Node & { readonly op: "flatten" | "reshape" }) {
     : { op: node.op, attrs: node.attrs, ...origin(node) };
 }
 
-function alias(node: Node, id: NodeId): Fold {
-  return { node, takesIn: [], build: (_, mapped) => mapped(id) };
+function alias(node: Node, id: NodeId, through: readonly Node[] = []): Fold {
+  return { node, takesIn: [], through, build: (_, mapped) => mapped(id) };
 }
 
 /** Whether a layer leaves shape and elements of its operand alone. */
@@ -91,7 +96,7 @@ export function foldPad(view: FoldView, node: Node): Fold | undefined {
         attrs: { ...attrs, pad },
         ...inherited,
       });
-    return { node, takesIn: [], build };
+    return { node, takesIn: [], through: [operand], build };
   }
   // Elements of the pad count in an average; the pool's own padding may not.
   if (!node.attrs.count_include_pad && node.attrs.pad.some((p) => p > 0)) return undefined;
@@ -99,6 +104,7 @@ export function foldPad(view: FoldView, node: Node): Fold | undefined {
   return {
     node,
     takesIn: [],
+    through: [operand],
     build: (out, mapped) => out.add({ op: "avg_pool", inputs: [mapped(source)], attrs, ...inherited }),
   };
 }

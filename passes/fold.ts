@@ -9,6 +9,8 @@ export interface Fold {
   readonly node: Node;
   /** Nodes that only `node` needed. */
   readonly takesIn: readonly Node[];
+  /** Nodes it looks through that others may still need; no other fold of the same sweep may change them. */
+  readonly through?: readonly Node[];
   /** Adds what replaces `node`, of the same value; reads other nodes through `mapped`. */
   readonly build: (out: GraphBuilder, mapped: (id: NodeId) => NodeId) => NodeId;
 }
@@ -45,8 +47,10 @@ function planFolds(graph: Graph, rules: readonly FoldRule[]): ReadonlyMap<NodeId
   for (const node of graph.nodes) {
     for (const rule of rules) {
       const fold = rule(view, node);
-      if (fold === undefined || [fold.node, ...fold.takesIn].some((n) => busy.has(n.id))) continue;
-      for (const n of [fold.node, ...fold.takesIn]) busy.add(n.id);
+      if (fold === undefined) continue;
+      const part = [fold.node, ...fold.takesIn, ...(fold.through ?? [])];
+      if (part.some((n) => busy.has(n.id))) continue;
+      for (const n of part) busy.add(n.id);
       folds.set(node.id, fold);
       break;
     }

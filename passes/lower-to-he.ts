@@ -6,7 +6,7 @@ import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { opNamed } from "../src/ops/index.ts";
 import type { LeveledType } from "../src/ops/value-type.ts";
 import { normalStep, readLayerPlan } from "../src/packing/layer-plan.ts";
-import { ciphertextOffsets, place } from "../src/packing/place.ts";
+import { ciphertextOffsets, usedPieces } from "../src/packing/place.ts";
 import { spread } from "../src/packing/positions.ts";
 import { printLayout } from "../src/scheme/layout.ts";
 import { canonicalScales, type Scheme } from "../src/scheme/parameters.ts";
@@ -128,8 +128,8 @@ class Lowering {
     const result = leveled(node);
     const sources = linear.operands.map((id) => nodeAt(this.#graph, id));
     const layouts = sources.map((s) => leveled(s).layout);
-    const placement = place(linear.map, linear.coefficients, layouts.map(spread), spread(result.layout), plan);
-    if (typeof placement === "string") fail("layer-plan-invalid", node.span, { layer: node.name, reason: placement });
+    const pieces = usedPieces(linear.map, linear.coefficients, layouts.map(spread), spread(result.layout), plan);
+    if (typeof pieces === "string") fail("layer-plan-invalid", node.span, { layer: node.name, reason: pieces });
 
     const level = result.level + 1;
     const layer = this.layer(node, { babies: plan.babies, folds: plan.folds, giants: plan.giants });
@@ -148,7 +148,7 @@ class Lowering {
       let total: NodeId | undefined;
       for (const giant of plan.giants) {
         let sum: NodeId | undefined;
-        for (const piece of placement.pieces) {
+        for (const piece of pieces) {
           if (piece.to !== to || piece.giant !== giant) continue;
           const attrs = { ...piece, level, scale: scales[piece.from]! };
           const weights = this.#out.add({ op: "he_encode", inputs: [layer], attrs, ...this.named(node, "weights") });

@@ -9,6 +9,11 @@ import type { AttrSpec } from "../src/ops/attributes.ts";
 import { type NetworkOpName, opNamed } from "../src/ops/index.ts";
 import type { NetworkOp } from "../src/ops/op.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
+import { allLayers, type LayerName, layerWeights } from "./arbitrary-layers.ts";
+import { describe, randomFrom } from "./arbitrary-text.ts";
+
+export { allLayers, type LayerName } from "./arbitrary-layers.ts";
+export { describe, distance, layersOf, randomFrom } from "./arbitrary-text.ts";
 
 /** A random network with inputs that fit it. */
 export interface RandomNetwork {
@@ -29,45 +34,6 @@ export interface NetworkOptions {
   readonly layers?: readonly LayerName[];
 }
 
-export type LayerName = Exclude<
-  NetworkOpName,
-  "constant" | "relayout" | "drop_level" | "relu" | "sigmoid" | "tanh" | "gelu" | "silu" | "softmax" | "max_pool"
->;
-
-export const allLayers: readonly LayerName[] = [
-  "add",
-  "avg_pool",
-  "batch_norm",
-  "concat",
-  "conv2d",
-  "dense",
-  "flatten",
-  "global_avg_pool",
-  "input",
-  "mean",
-  "multiply",
-  "negate",
-  "pad",
-  "polynomial",
-  "reshape",
-  "slice",
-  "square",
-  "subtract",
-  "transpose",
-];
-
-/** Layers that real networks are mostly made of come up more often. */
-const weights: { readonly [name in LayerName]?: number } = {
-  conv2d: 6,
-  dense: 4,
-  add: 3,
-  square: 3,
-  avg_pool: 2,
-  polynomial: 2,
-  batch_norm: 2,
-  multiply: 2,
-};
-
 /** One layer before it is known what it meets: choices are read modulo what is possible, so that shrinking keeps making sense. */
 interface Step {
   readonly layer: LayerName;
@@ -80,9 +46,9 @@ interface Step {
  */
 export function networks(options: NetworkOptions = {}): fc.Arbitrary<RandomNetwork> {
   const { maxLayers = 7, layers = allLayers } = options;
-  const layer = fc.oneof(...layers.map((name) => ({ arbitrary: fc.constant(name), weight: weights[name] ?? 1 })));
+  const layer = fc.oneof(...layers.map((name) => ({ arbitrary: fc.constant(name), weight: layerWeights[name] ?? 1 })));
   const choices = fc.array(fc.nat(1023), { minLength: 14, maxLength: 14 });
-  const steps = fc.array(fc.record({ layer, choices }), { minLength: 1, maxLength: maxLayers });
+  const steps = fc.array(fc.record({ layer, choices }), { minLength: 1, maxLength: maxLayers, size: "max" });
   return fc.tuple(choices, steps).map(([first, rest]) => new Maker(options).make(first, rest));
 }
 
@@ -98,6 +64,7 @@ class Maker {
   readonly #out = new GraphBuilder("random");
   readonly #values: Value[] = [];
   readonly #inputs = new Map<string, Tensor>();
+  readonly #read = new Set<NodeId>();
   readonly #maxElements: number;
   readonly #maxDepth: number;
   readonly #maxValue: number;
@@ -120,8 +87,8 @@ class Maker {
     this.begin(first);
     const last = this.#values.at(-1)!;
     this.#out.output("result", last.id);
-    const other = this.oneOf(this.#values);
-    if (this.chance(4) && other !== last) this.#out.output("other", other.id);
+    const others = this.#values.filter((v) => v !== last && (!this.#read.has(v.id) || this.chance(12)));
+    for (const [i, other] of others.slice(-2).entries()) this.#out.output(`other${i}`, other.id);
     const graph = removeDead(this.#out.build());
     const result = { graph, inputs: this.#inputs };
     Object.defineProperty(result, fc.toStringMethod, { value: () => describe(graph) });
@@ -158,7 +125,7 @@ class Maker {
   }
 
   private sides(high: number): [number, number, number, number] {
-    const all = this.chance(2) ? this.next() : 0;
+    const all = this.chance(3) ? 0 : this.next();
     return [
       all % (high + 1),
       Math.floor(all / 3) % (high + 1),
@@ -191,7 +158,7 @@ class Maker {
   private operand(fits: (v: Value) => boolean = () => true): Value | undefined {
     const fitting = this.#values.filter(fits);
     if (fitting.length === 0) return undefined;
-    return this.next() % 3 < 2 ? fitting.at(-1)! : this.oneOf(fitting);
+    return this.next() % 4 < 3 ? fitting.at(-1)! : this.oneOf(fitting);
   }
 
   private image(): Value | undefined {
@@ -217,6 +184,7 @@ class Maker {
     if (value.data.some((v) => Math.abs(v) > this.#maxValue)) return undefined;
     const inputs = operands.map((o, i) => ("value" in o ? o.id : this.constant(o, `${name}.c${i}`)));
     const id = this.#out.add({ op, inputs, attrs, name, span: noSpan } as NodeDraft<NetworkOpName>);
+    for (const input of inputs) this.#read.add(input);
     const made = { id, shape: shapeOf(this.#out.node(id).type)!, value, depth };
     this.#values.push(made);
     return made;
@@ -246,7 +214,7 @@ class Maker {
     if (x === undefined) return;
     const channels = x.shape[0]!;
     const groups = this.chance(3) ? this.oneOf(divisors(channels).toReversed()) : 1;
-    const outputs = groups * this.between(1, Math.max(1, Math.floor(5 / groups)));
+    const outputs = groups * this.between(1, Math.max(1, Math.floor(6 / groups)));
     const kernel = this.chance(4) ? ([1, 1] as const) : this.pair(1, 3);
     const attrs = {
       stride: this.chance(2) ? this.pair(1, 3) : ([1, 1] as const),
@@ -403,47 +371,4 @@ class Maker {
 
 function divisors(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
-}
-
-/** Numbers in 0 .. 1 that depend on nothing but the seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-/** A graph as text for people, one node per line. */
-export function describe(graph: Graph): string {
-  const lines = graph.nodes.map((n) => {
-    const attrs = Object.entries(n.attrs).map(
-      ([key, v]) => `${key} = ${isData(v) ? `[${shortened(v)}]` : JSON.stringify(v)}`,
-    );
-    const args = [...n.inputs.map((id) => graph.nodes[id]!.name), ...attrs].join(", ");
-    return `  ${n.name}: [${shapeOf(n.type)?.join(", ")}] = ${n.op}(${args})`;
-  });
-  return `${lines.join("\n")}\n  outputs ${graph.outputs.map((o) => graph.nodes[o.node]!.name).join(", ")}`;
-}
-
-function isData(value: unknown): value is Tensor {
-  return typeof value === "object" && value !== null && "data" in value;
-}
-
-function shortened({ shape, data }: Tensor): string {
-  return `${shape.join(" x ")}: ${[...data.slice(0, 8)].map((v) => Number(v.toPrecision(4))).join(", ")}${data.length > 8 ? ", ..." : ""}`;
-}
-
-/** The largest difference between two tensors, relative to the larger magnitude in them (at least 1). */
-export function distance(a: Tensor, b: Tensor): number {
-  if (!sameShape(a.shape, b.shape)) return Number.POSITIVE_INFINITY;
-  const scale = a.data.reduce((m, v, i) => Math.max(m, Math.abs(v), Math.abs(b.data[i]!)), 1);
-  return a.data.reduce((m, v, i) => Math.max(m, Math.abs(v - b.data[i]!)), 0) / scale;
-}
-
-/** The layers of a graph in order, without constants and inputs: what goldens of passes look at. */
-export function layersOf(graph: Graph): string[] {
-  return graph.nodes.filter((n) => n.op !== "constant" && n.op !== "input").map((n) => `${n.name}:${n.op}`);
 }

@@ -26,7 +26,9 @@ it("reads a file as text with the byte order mark skipped", () => {
 it("says where a text stops being UTF-8", () => {
   const folder = temporaryFolder();
   fs.writeFileSync(join(folder, "a.hen"), Buffer.from([0x61, 0xc3, 0xa9, 0xff, 0x62]));
-  expect(() => readSource(captured(folder).io, "a.hen")).toThrow("SW914: 'a.hen' is no UTF-8 text: byte 3 does not belong to a character");
+  expect(() => readSource(captured(folder).io, "a.hen")).toThrow(
+    "SW914: 'a.hen' is no UTF-8 text: byte 3 does not belong to a character",
+  );
 });
 
 it("suggests a file that differs only in case or ending", () => {
@@ -108,16 +110,30 @@ it("writes several files or none", () => {
   const folder = temporaryFolder();
   const { io } = captured(folder);
   fs.writeFileSync(join(folder, "b"), "old");
-  expect(idOf(() => writeFiles(io, [{ path: "a", bytes: "1" }, { path: "b", bytes: "2" }], {}))).toBe("SW903");
+  expect(
+    idOf(() =>
+      writeFiles(
+        io,
+        [
+          { path: "a", bytes: "1" },
+          { path: "b", bytes: "2" },
+        ],
+        {},
+      ),
+    ),
+  ).toBe("SW903");
   expect(fs.readdirSync(folder)).toEqual(["b"]);
 });
 
-it.runIf(process.getuid?.() === 0 && fs.existsSync("/proc/version"))("turns a failing disk into one message and leaves nothing", () => {
-  // /proc takes no new files, whoever asks.
-  const { io, partial } = captured("/proc");
-  expect(idOf(() => writeFiles(io, [{ path: "sealwright-test", bytes: "1" }], {}))).toBe("SW907");
-  expect(partial()).toEqual([]);
-});
+it.runIf(process.getuid?.() === 0 && fs.existsSync("/proc/version"))(
+  "turns a failing disk into one message and leaves nothing",
+  () => {
+    // /proc takes no new files, whoever asks.
+    const { io, partial } = captured("/proc");
+    expect(idOf(() => writeFiles(io, [{ path: "sealwright-test", bytes: "1" }], {}))).toBe("SW907");
+    expect(partial()).toEqual([]);
+  },
+);
 
 it("works on paths with spaces, newlines and letters of any script", () => {
   const folder = temporaryFolder();

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Io } from "../src/cli/io.ts";
 
-
 export interface Captured {
   readonly io: Io;
   out(): string;

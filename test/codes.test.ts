@@ -12,6 +12,15 @@ it("every diagnostic has an id of its own", () => {
   expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
 });
 
+it("no table takes a name that another one has", () => {
+  const folder = join(import.meta.dirname, "..", "src", "base", "codes");
+  const names = readdirSync(folder).flatMap((file) =>
+    [...readFileSync(join(folder, file), "utf8").matchAll(/^ {2}"?([\w-]+)"?: code</gm)].map((match) => match[1]),
+  );
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+  expect(names).toHaveLength(entries.length);
+});
+
 it("ids are SW and three digits", () => {
   expect(entries.map(([, entry]) => entry.id).filter((id) => !/^SW\d{3}$/.test(id))).toEqual([]);
 });

@@ -14,7 +14,10 @@ const cases = readdirSync(root, { recursive: true, encoding: "utf8" })
 it.for(cases)("%s", async (name) => {
   const text = readFileSync(join(root, name), "utf8");
   const command = /^# test: (.+)$/m.exec(text)?.[1]?.split(" ") ?? [];
-  expect(["opt", "check", "compile"], "line one must be '# test: opt --pass <names>', or 'check', or 'compile'").toContain(command[0]);
+  expect(
+    ["opt", "check", "compile"],
+    "line one must be '# test: opt --pass <names>', or 'check', or 'compile'",
+  ).toContain(command[0]);
   const { io, out, err } = captured(join(root, dirname(name)));
   await main([command[0]!, name.split("/").at(-1)!, ...command.slice(1)], io);
   await expect(`${err()}${out()}`).toMatchFileSnapshot(join(root, name.replace(/\.hen$/, ".expect")));

@@ -13,11 +13,11 @@ const linearLayers = allLayers.filter((name) => {
 });
 
 /** A node's value by its terms. Checks that a row has each term once and names elements and coefficients that exist. */
-function byTerms(graph: Graph, node: Node, valueOf: (n: Node) => Float64Array): Float64Array | undefined {
+function byTerms(graph: Graph, node: Node, dataOf: (n: Node) => Float64Array): Float64Array | undefined {
   const layer = linearLayer(graph, node);
   if (layer === undefined) return undefined;
   const { map, coefficients, bias, operands } = layer;
-  expect(map.inputSizes).toEqual(operands.map((id) => valueOf(graph.nodes[id]!).length));
+  expect(map.inputSizes).toEqual(operands.map((id) => dataOf(graph.nodes[id]!).length));
   const result = new Float64Array(map.outputSize);
   for (let row = 0; row < map.outputSize; row++) {
     const seen = new Set<string>();
@@ -26,7 +26,7 @@ function byTerms(graph: Graph, node: Node, valueOf: (n: Node) => Float64Array): 
       const key = `${input} ${column}`;
       if (seen.has(key)) throw new Error(`row ${row} of ${node.op} has the term ${key} twice`);
       seen.add(key);
-      sum += coefficients[coefficient]! * valueOf(graph.nodes[operands[input]!]!)[column]!;
+      sum += coefficients[coefficient]! * dataOf(graph.nodes[operands[input]!]!)[column]!;
     });
     result[row] = sum;
   }

@@ -26,7 +26,9 @@ const square = (name: string): Pass =>
       const [output] = graph.outputs;
       return rewrite(graph, (node, out, draft) => {
         const id = out.add(draft);
-        return node.id === output!.node ? out.add({ op: "square", inputs: [id], attrs: {}, name, span: node.span }) : id;
+        return node.id === output!.node
+          ? out.add({ op: "square", inputs: [id], attrs: {}, name, span: node.span })
+          : id;
       });
     },
   });
@@ -73,7 +75,8 @@ it("a pass that breaks a rule of the graph is a bug that names it", () => {
 
 it("errors that a pass reports end the run before the next one", () => {
   const seen: string[] = [];
-  const run = () => runPasses(start(), [complaining, square("a")], context(), { after: (pass) => seen.push(pass.name) });
+  const run = () =>
+    runPasses(start(), [complaining, square("a")], context(), { after: (pass) => seen.push(pass.name) });
   expect(run).toThrow(SealwrightError);
   expect(seen).toEqual([]);
 });

@@ -145,7 +145,10 @@ it("a layout is described by how full it is and where neighbours lie", () => {
 });
 
 it("names from users cannot reach the terminal raw", () => {
-  const text = table([{ title: "name", align: "left", cell: (name: string) => name }], ["a\u001b[2J\nb", "x".repeat(100)]);
+  const text = table(
+    [{ title: "name", align: "left", cell: (name: string) => name }],
+    ["a\u001b[2J\nb", "x".repeat(100)],
+  );
   expect(text).toBe(`name\na\\u{1b}[2J\\u{a}b\n${"x".repeat(59)}…\n`);
 });
 

@@ -50,9 +50,23 @@ export function reportPlan(): Plan {
     name: "fc.layer",
     span: noSpan,
   });
-  const rotated = [1, 16, 8].map((steps) => out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, name: "fc.rotated", span: noSpan }));
-  const again = out.add({ op: "he_rotate", inputs: [rotated[0]!], attrs: { steps: 8 }, name: "last.rotated", span: noSpan });
-  const y = out.add({ op: "he_output", inputs: [again], attrs: { shape: [4], layout: printLayout(flat) }, name: "y", span: noSpan });
+  const rotated = [1, 16, 8].map((steps) =>
+    out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, name: "fc.rotated", span: noSpan }),
+  );
+  const again = out.add({
+    op: "he_rotate",
+    inputs: [rotated[0]!],
+    attrs: { steps: 8 },
+    name: "last.rotated",
+    span: noSpan,
+  });
+  const y = out.add({
+    op: "he_output",
+    inputs: [again],
+    attrs: { shape: [4], layout: printLayout(flat) },
+    name: "y",
+    span: noSpan,
+  });
   out.output("y", y);
   const program = out.build();
   const layer = (cost: Partial<LayerCost> & Pick<LayerCost, "name" | "op">): LayerCost => ({
@@ -97,7 +111,16 @@ export function reportPlan(): Plan {
       estimate: { milliseconds: 40, keygenMilliseconds: 300, peakBytes: 50_000_000 },
       costTable: "default",
       layers: [
-        layer({ name: "fc", op: "dense", line: 7, rotations: 3, plainMultiplications: 4, rescales: 1, levelOut: 1, milliseconds: 30 }),
+        layer({
+          name: "fc",
+          op: "dense",
+          line: 7,
+          rotations: 3,
+          plainMultiplications: 4,
+          rescales: 1,
+          levelOut: 1,
+          milliseconds: 30,
+        }),
         layer({ name: "last", op: "flatten", rotations: 1, levelIn: 1, levelOut: 1, milliseconds: 10 }),
       ],
     },

@@ -17,10 +17,13 @@ export const heldOutCount = 360;
  */
 export function readDigits(): { readonly training: readonly Digit[]; readonly heldOut: readonly Digit[] } {
   const text = gunzipSync(readFileSync(new URL("digits.csv.gz", import.meta.url))).toString("ascii");
-  const digits = text.trim().split("\n").map((line): Digit => {
-    const numbers = line.split(",").map(Number);
-    return { image: tensor([1, 8, 8], numbers.slice(0, 64)), label: numbers[64]! };
-  });
+  const digits = text
+    .trim()
+    .split("\n")
+    .map((line): Digit => {
+      const numbers = line.split(",").map(Number);
+      return { image: tensor([1, 8, 8], numbers.slice(0, 64)), label: numbers[64]! };
+    });
   return { training: digits.slice(0, -heldOutCount), heldOut: digits.slice(-heldOutCount) };
 }
 

@@ -34,7 +34,15 @@ export function square(): Layer {
 /** `y = W x + b` with `W` of shape [outputs, inputs]. `spread` is the standard deviation of the first weights. */
 export function dense(inputs: number, outputs: number, spread: number, random: () => number): Layer {
   // Output r sees every input through its own row of weights.
-  return linear(inputs, outputs, inputs, (r) => ({ from: identity(inputs), row: r, output: r }), outputs, spread, random);
+  return linear(
+    inputs,
+    outputs,
+    inputs,
+    (r) => ({ from: identity(inputs), row: r, output: r }),
+    outputs,
+    spread,
+    random,
+  );
 }
 
 /** A convolution of a one-channel image with 3x3 windows, stride 2 and a border of zeros: [1, size, size] to [channels, size/2, size/2]. */

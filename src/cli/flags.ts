@@ -36,7 +36,8 @@ export function repeated(text: string, before: readonly string[] | undefined): r
 
 export function positiveInteger(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 1024) throw new InvalidArgumentError("Allowed is an integer from 1 to 1024.");
+  if (!Number.isInteger(value) || value < 1 || value > 1024)
+    throw new InvalidArgumentError("Allowed is an integer from 1 to 1024.");
   return value;
 }
 

@@ -1,6 +1,6 @@
 import { fail } from "../base/diagnostic.ts";
 import { type CompileOptions, compileModel } from "../driver/compile.ts";
-import { readPlan } from "../plan/plan-file.ts";
+import { openPlan } from "../driver/run-plan.ts";
 import type { Plan } from "../plan/plan.ts";
 import { renderDiagnostics } from "./diagnostics.ts";
 import type { Io } from "./io.ts";
@@ -16,7 +16,7 @@ export interface LoadedPlan {
 /** Reads a plan, or compiles a model; the content decides, not the name. */
 export function loadPlan(io: Io, path: string, options: CompileOptions): LoadedPlan {
   const bytes = readBytes(io, path);
-  if (isSafetensors(bytes)) return { plan: readPlan(bytes, path), bytes };
+  if (isSafetensors(bytes)) return { plan: openPlan(bytes, path, options), bytes };
   refuseOtherKinds(bytes, path, "a model or a plan");
   const compiled = compileModel(decodeSource(bytes, path), modelHost(io, path), {
     ...options,
@@ -28,10 +28,10 @@ export function loadPlan(io: Io, path: string, options: CompileOptions): LoadedP
 }
 
 /** Reads a plan where a model will not do: keys and ciphertexts belong to one plan. */
-export function loadPlanFile(io: Io, path: string): LoadedPlan {
+export function loadPlanFile(io: Io, path: string, options: { readonly insecure?: boolean }): LoadedPlan {
   const bytes = readBytes(io, path);
   if (!isSafetensors(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed: "a plan" });
-  return { plan: readPlan(bytes, path), bytes };
+  return { plan: openPlan(bytes, path, options), bytes };
 }
 
 /** A safetensors file begins with the length of its JSON header. */

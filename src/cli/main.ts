@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { exit } from "../base/codes.ts";
 import { CompilerBug, type Diagnostic, diagnose, SealwrightError } from "../base/diagnostic.ts";
-import { diagnosticsJson, renderDiagnostics } from "./diagnostics.ts";
+import { compilerVersion } from "../driver/version.ts";
 import { checkCommand } from "./commands/check.ts";
 import { clientBundleCommand } from "./commands/client-bundle.ts";
 import { compileCommand } from "./commands/compile.ts";
@@ -15,8 +15,8 @@ import { opsCommand } from "./commands/ops.ts";
 import { optCommand } from "./commands/opt.ts";
 import { passesCommand } from "./commands/passes.ts";
 import { runCommand } from "./commands/run.ts";
+import { diagnosticsJson, renderDiagnostics } from "./diagnostics.ts";
 import type { Io } from "./io.ts";
-import { compilerVersion } from "../driver/version.ts";
 
 const commands: readonly ((io: Io) => Command)[] = [
   compileCommand,
@@ -84,8 +84,15 @@ function program(io: Io): Command {
 /** Commander's text: `error: unknown option '--x'`, perhaps followed by `(Did you mean --y?)`. */
 function usageMistake(error: CommanderError): Diagnostic {
   const [first = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
-  const hint = rest.join(" ").trim().replace(/^\((.*)\)$/, "$1").replace(/^Did/, "did");
-  return diagnose("bad-usage", "nowhere", { text: first.trim(), hint: hint || "see 'sealwright help' and 'sealwright help COMMAND'" });
+  const hint = rest
+    .join(" ")
+    .trim()
+    .replace(/^\((.*)\)$/, "$1")
+    .replace(/^Did/, "did");
+  return diagnose("bad-usage", "nowhere", {
+    text: first.trim(),
+    hint: hint || "see 'sealwright help' and 'sealwright help COMMAND'",
+  });
 }
 
 /** One line for whoever met a bug; the trace only on request. */

@@ -50,8 +50,10 @@ export function watchPasses(io: Io, flags: PassFlags): PassWatch {
       after(pass: Pass, graph: Graph, milliseconds: number, index: number) {
         io.progress(`${pass.name} done`, Math.min(1, (index + 1) / pipeline.length));
         times.push({ name: pass.name, milliseconds });
-        if (flags.printAfterAll || flags.printAfter?.includes(pass.name)) io.err(`# after ${pass.name}\n${printGraph(graph)}\n`);
-        if (flags.dumpDir !== undefined) dumps.push({ name: `${String(index + 1).padStart(2, "0")}-${pass.name}`, graph });
+        if (flags.printAfterAll || flags.printAfter?.includes(pass.name))
+          io.err(`# after ${pass.name}\n${printGraph(graph)}\n`);
+        if (flags.dumpDir !== undefined)
+          dumps.push({ name: `${String(index + 1).padStart(2, "0")}-${pass.name}`, graph });
       },
     },
     finish() {
@@ -74,7 +76,12 @@ function timeTable(times: readonly { readonly name: string; readonly millisecond
 }
 
 /** One text per pass, and beside it the tensors its text mentions as `@name`. */
-function writeDumps(io: Io, folder: string, dumps: readonly { readonly name: string; readonly graph: Graph }[], force: boolean | undefined): void {
+function writeDumps(
+  io: Io,
+  folder: string,
+  dumps: readonly { readonly name: string; readonly graph: Graph }[],
+  force: boolean | undefined,
+): void {
   try {
     mkdirSync(resolve(io.cwd, folder), { recursive: true });
   } catch (error) {
@@ -83,7 +90,9 @@ function writeDumps(io: Io, folder: string, dumps: readonly { readonly name: str
   const files = dumps.flatMap(({ name, graph }): OutputFile[] => {
     const tensors = graphTensors(graph);
     const text = { path: join(folder, `${name}.hen`), bytes: printGraph(graph) };
-    return tensors.size === 0 ? [text] : [text, { path: join(folder, `${name}.safetensors`), bytes: writeSafetensors(tensors) }];
+    return tensors.size === 0
+      ? [text]
+      : [text, { path: join(folder, `${name}.safetensors`), bytes: writeSafetensors(tensors) }];
   });
   writeFiles(io, files, { force });
 }

@@ -23,12 +23,13 @@ export function start(argv: readonly string[]): void {
     if (ended) return;
     ended = true;
     bar.show(undefined);
+    process.exitCode = code;
     await worker.terminate();
     for (const path of partial) rmSync(path, { force: true });
-    process.exitCode = code;
   };
   worker.on("message", (message: Message) => {
-    if (ended) return;
+    // Partial files matter most when the command was just interrupted.
+    if (ended && message.kind !== "partial") return;
     switch (message.kind) {
       case "out":
       case "err":
@@ -49,7 +50,9 @@ export function start(argv: readonly string[]): void {
   worker.on("error", (error: Error) => {
     const memory = (error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
     process.stderr.write(
-      memory ? "error: the computer's memory does not suffice for this model\n" : `error: a bug in sealwright: ${error.message}\n`,
+      memory
+        ? "error: the computer's memory does not suffice for this model\n"
+        : `error: a bug in sealwright: ${error.message}\n`,
     );
     end(memory ? exit.limit : exit.bug);
   });
@@ -59,7 +62,9 @@ export function start(argv: readonly string[]): void {
     // A reader such as `head` that has seen enough is no failure.
     if (error.code === "EPIPE") return end(exit.done);
     process.stderr.write(`error: writing to stdout failed: ${error.code ?? error.message}\n`);
+    // The command may be over already: what it printed is lost all the same.
     end(exit.runtime);
+    process.exitCode = exit.runtime;
   });
   process.stderr.on("error", () => end(exit.runtime));
 }

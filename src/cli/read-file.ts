@@ -82,7 +82,8 @@ function readFailure(error: unknown, full: string, shown: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code !== "string" || !("syscall" in (error as object))) return error;
   try {
-    if (code === "ENOENT" || code === "ENOTDIR") fail("no-such-file", { path: shown }, { path: shown, suggestion: neighbour(full) });
+    if (code === "ENOENT" || code === "ENOTDIR")
+      fail("no-such-file", { path: shown }, { path: shown, suggestion: neighbour(full) });
     if (code === "ENXIO") fail("not-a-file", { path: shown }, { path: shown, found: "a socket or an idle device" });
     fail("cannot-read", { path: shown }, { path: shown, reason: reasonOf(error) });
   } catch (failure) {

@@ -33,7 +33,8 @@ export function checkOutput(io: Io, path: string, options: OutputOptions): void 
   if (!stat.isFile()) fail("output-not-a-file", place, { path, found: kindOf(stat) });
   for (const input of options.inputs ?? []) {
     const other = fs.statSync(resolve(io.cwd, input), { throwIfNoEntry: false });
-    if (other !== undefined && other.dev === stat.dev && other.ino === stat.ino) fail("output-is-input", place, { path });
+    if (other !== undefined && other.dev === stat.dev && other.ino === stat.ino)
+      fail("output-is-input", place, { path });
   }
   if (!options.force) fail("output-exists", place, { path });
 }
@@ -75,7 +76,10 @@ function writeDurably(path: string, content: Uint8Array | string, mode: number):
 /** Gives a complete file its name. Without `force`, a file that appeared meanwhile is kept. */
 function publish(io: Io, temporary: string, path: string, options: OutputOptions): void {
   const full = resolve(io.cwd, path);
-  if (options.force) return fs.renameSync(temporary, full);
+  if (options.force) {
+    fs.renameSync(temporary, full);
+    return;
+  }
   try {
     fs.linkSync(temporary, full);
   } catch (error) {

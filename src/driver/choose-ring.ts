@@ -2,7 +2,7 @@ import type { Settings } from "../../passes/settings.ts";
 import { type Diagnostics, SealwrightError } from "../base/diagnostic.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import type { Graph } from "../ir/graph.ts";
-import { type ErrorPrediction, predictError } from "../plan/predict-error.ts";
+import { boundBits, type ErrorPrediction, predictError } from "../plan/predict-error.ts";
 import { leastHeadroomBits, scaleBitsOffered } from "../scheme/chain.ts";
 import { rescaleVariance } from "../scheme/error-model.ts";
 
@@ -29,12 +29,13 @@ export interface RingRequest {
 
 export interface Ring extends Candidate {
   readonly prediction: ErrorPrediction;
+  /** -log2 of the largest error of any output. */
+  readonly precisionBits: number;
 }
 
 /** Degrees worth compiling for. Smaller rings are faster by more than their degree, so the smallest that holds wins. */
 const usefulDegrees = [4096, 8192, 16384, 32768] as const;
-/** Outputs may exceed what calibration saw this many bits before the last prime overflows. */
-const rangeMarginBits = 2;
+export const largestDegree = 32768;
 const maxAttempts = 4;
 
 /**
@@ -49,16 +50,16 @@ export function chooseRing(
 ): Ring {
   const { depth, path } = multiplicativeDepth(network);
   let refused: SealwrightError | undefined;
-  let nearest: { readonly degree: number; readonly boundBits: number } | undefined;
+  let nearest: { readonly degree: number; readonly precisionBits: number } | undefined;
   for (const degree of degreesToTry(settings, depth)) {
     try {
       const ring = fitHeadroom(degree, compile);
-      const { boundBits } = ring.prediction;
-      if (boundBits >= settings.precision) {
+      const { precisionBits } = ring;
+      if (precisionBits >= settings.precision) {
         for (const d of ring.diagnostics.all) diagnostics.add(d);
         return ring;
       }
-      if (nearest === undefined || boundBits > nearest.boundBits) nearest = { degree, boundBits };
+      if (nearest === undefined || precisionBits > nearest.precisionBits) nearest = { degree, precisionBits };
     } catch (error) {
       if (!(error instanceof SealwrightError)) throw error;
       refused = error;
@@ -68,10 +69,10 @@ export function chooseRing(
   const notes = path.map(({ node, levels }) => ({ message: `'${node.name}' (${node.op}) uses ${levels} level(s)`, span: node.span }));
   const wanted = settings.precision;
   if (nearest !== undefined) {
-    const { degree, boundBits } = nearest;
-    diagnostics.report("precision-unreachable", "nowhere", { wanted, degree, levels: depth, bits: Math.floor(boundBits * 10) / 10 }, notes);
+    const { degree, precisionBits } = nearest;
+    diagnostics.report("precision-unreachable", "nowhere", { wanted, degree, levels: depth, bits: precisionBits }, notes);
   } else {
-    const degree = settings.degree ?? usefulDegrees.at(-1)!;
+    const degree = settings.degree ?? largestDegree;
     const offered = levelsAtPrecision(degree, settings.security, wanted);
     diagnostics.report("network-too-deep", "nowhere", { levels: depth, degree, offered, precision: wanted, security: settings.security }, notes);
   }
@@ -103,11 +104,12 @@ function fitHeadroom(degree: number, compile: (request: RingRequest) => Candidat
   let packed: Graph | undefined;
   for (let attempt = 1; ; attempt++) {
     const candidate = compile({ degree, headroomBits, ...(packed === undefined ? {} : { packed }) });
-    const prediction = predictError(candidate.program);
-    // One bit for the sign; the last prime must exceed twice the value times the scale.
-    const needed = Math.ceil(Math.log2(Math.max(1, prediction.largestOutput)) + rangeMarginBits + 1);
-    if (needed <= headroomBits || attempt === maxAttempts) return { ...candidate, packed: candidate.packed, prediction };
-    headroomBits = needed;
+    const prediction = predictError(candidate.program, { leveled: candidate.leveled });
+    if (prediction.headroomBits <= headroomBits || attempt === maxAttempts) {
+      const precisionBits = Math.min(...[...prediction.outputs.values()].map(({ bound }) => boundBits(bound)));
+      return { ...candidate, prediction, precisionBits };
+    }
+    headroomBits = prediction.headroomBits;
     packed = candidate.packed;
   }
 }

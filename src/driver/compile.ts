@@ -1,5 +1,4 @@
 import { type ModelHost, parseModel } from "../../grammar/index.ts";
-import type { Pass } from "../../passes/pass.ts";
 import { pipeline } from "../../passes/pipeline.ts";
 import { readSettings, type Settings } from "../../passes/settings.ts";
 import { type Diagnostic, Diagnostics, SealwrightError } from "../base/diagnostic.ts";
@@ -9,7 +8,7 @@ import type { Graph } from "../ir/graph.ts";
 import type { AttrValue } from "../ops/attributes.ts";
 import type { Plan } from "../plan/plan.ts";
 import { writePlan } from "../plan/plan-file.ts";
-import { type Candidate, chooseRing, degreesToTry, type RingRequest } from "./choose-ring.ts";
+import { type Candidate, chooseRing, degreesToTry, largestDegree, type Ring, type RingRequest } from "./choose-ring.ts";
 import { describePlan } from "./describe-plan.ts";
 import { type PassObserver, runPasses } from "./pass-manager.ts";
 
@@ -54,12 +53,13 @@ export function readModel(file: SourceFile, host: ModelHost, options: CompileOpt
 
 /** Compiles a model to a plan. Throws a SealwrightError when it cannot be done, with the reason. */
 export function compileModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): Compiled {
-  const model = readModel(file, host, options);
-  const network = runNetworkPasses(model, options);
-  const ring = chooseRing(network, model.settings, model.diagnostics, (request) =>
-    runRingPasses(network, model, request, options),
-  );
-  for (const replay of ring.events) replay();
+  return compileGraph(readModel(file, host, options), options.observe);
+}
+
+/** Compiles a network that was read or built. */
+export function compileGraph(model: ReadModel, observe?: PassObserver): Compiled {
+  const network = runNetworkPasses(model, observe);
+  const ring = ringFor(model, network, observe);
   const { bytes, plan } = writePlan(describePlan(model.graph, model.settings, ring));
   return { plan, bytes, leveled: ring.leveled, diagnostics: model.diagnostics.all };
 }
@@ -67,20 +67,17 @@ export function compileModel(file: SourceFile, host: ModelHost, options: Compile
 /** Runs the passes up to and including `stopAfter` and returns the graph it leaves. */
 export function compileTo(file: SourceFile, host: ModelHost, stopAfter: string, options: CompileOptions = {}): { readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] } {
   const model = readModel(file, host, options);
-  const network = runNetworkPasses(model, options, stopAfter);
-  if (networkPasses.some((pass) => pass.name === stopAfter)) return { graph: network, diagnostics: model.diagnostics.all };
-  if (stopAfter === "pack") {
-    // Counting rotations needs a number of slots, no valid parameters.
-    const [degree] = degreesToTry(model.settings, multiplicativeDepth(network).depth);
-    const { settings, diagnostics } = model;
-    const offset = shifted(options.observe, networkPasses.length);
-    const graph = runPasses(network, ringPasses, { settings: { ...settings, degree: degree! }, diagnostics, stopAfter }, offset);
-    return { graph, diagnostics: model.diagnostics.all };
-  }
-  const ring = chooseRing(network, model.settings, model.diagnostics, (request) => runRingPasses(network, model, request, options));
-  for (const replay of ring.events) replay();
-  const graph = ring.stages.get(stopAfter);
-  return { graph: graph ?? ring.program, diagnostics: model.diagnostics.all };
+  return { graph: graphAfter(model, stopAfter, options.observe), diagnostics: model.diagnostics.all };
+}
+
+function graphAfter(model: ReadModel, stopAfter: string, observe: PassObserver | undefined): Graph {
+  const network = runNetworkPasses(model, observe, stopAfter);
+  if (networkPasses.some((pass) => pass.name === stopAfter)) return network;
+  if (stopAfter !== "pack") return ringFor(model, network, observe).stages.get(stopAfter)!;
+  // Counting rotations needs a number of slots, no valid parameters.
+  const [degree] = degreesToTry(model.settings, multiplicativeDepth(network).depth);
+  const settings = { ...model.settings, degree: degree ?? largestDegree };
+  return runPasses(network, [ringPasses[0]!], { settings, diagnostics: model.diagnostics }, numbered(observe));
 }
 
 /** Everything a compilation would report, errors included. */
@@ -93,24 +90,30 @@ export function checkModel(file: SourceFile, host: ModelHost, options: CompileOp
   }
 }
 
-function runNetworkPasses(model: ReadModel, options: CompileOptions, stopAfter?: string): Graph {
+function runNetworkPasses(model: ReadModel, observe: PassObserver | undefined, stopAfter?: string): Graph {
   const { graph, settings, diagnostics } = model;
   const stop = networkPasses.some((pass) => pass.name === stopAfter) ? stopAfter : undefined;
-  return runPasses(graph, networkPasses, { settings, diagnostics, stopAfter: stop }, options.observe);
+  return runPasses(graph, networkPasses, { settings, diagnostics, stopAfter: stop }, observe);
 }
 
-/** Runs the passes that depend on the ring. What the observer would see is kept, since an attempt may be given up. */
-function runRingPasses(network: Graph, model: ReadModel, request: RingRequest, options: CompileOptions): Candidate {
-  const { settings } = model;
+/** The smallest ring that holds the network; the observer sees only the attempt that was kept. */
+function ringFor(model: ReadModel, network: Graph, observe: PassObserver | undefined): Ring {
+  const { settings, diagnostics } = model;
+  const ring = chooseRing(network, settings, diagnostics, (request) => runRingPasses(network, settings, request, observe));
+  for (const replay of ring.events) replay();
+  return ring;
+}
+
+function runRingPasses(network: Graph, settings: Settings, request: RingRequest, observe: PassObserver | undefined): Candidate {
   const diagnostics = new Diagnostics();
   const events: (() => void)[] = [];
   const stages = new Map<string, Graph>();
-  const observer = options.observe;
+  const observer = numbered(observe);
   const recorder: PassObserver = {
-    ...(observer?.now === undefined ? {} : { now: () => observer.now!() }),
-    after: (pass: Pass, graph, milliseconds) => {
+    ...observer,
+    after: (pass, graph, milliseconds, index) => {
       stages.set(pass.name, graph);
-      events.push(() => observer?.after?.(pass, graph, milliseconds, pipeline.indexOf(pass)));
+      events.push(() => observer.after?.(pass, graph, milliseconds, index));
     },
   };
   const run = {
@@ -118,12 +121,13 @@ function runRingPasses(network: Graph, model: ReadModel, request: RingRequest, o
     diagnostics,
     options: new Map([["assign-levels", { headroomBits: request.headroomBits }]]),
   };
-  const again = request.packed === undefined ? ringPasses : ringPasses.slice(1);
-  const program = runPasses(request.packed ?? network, again, run, recorder);
+  const passes = request.packed === undefined ? ringPasses : ringPasses.slice(1);
+  const program = runPasses(request.packed ?? network, passes, run, recorder);
   return { program, leveled: stages.get("assign-levels")!, packed: stages.get("pack") ?? request.packed!, stages, events, diagnostics };
 }
 
-function shifted(observer: PassObserver | undefined, by: number): PassObserver | undefined {
-  if (observer === undefined) return undefined;
-  return { ...observer, after: (pass, graph, milliseconds, index) => observer.after?.(pass, graph, milliseconds, index + by) };
+/** An observer that sees each pass under its place in the whole pipeline. */
+function numbered(observe: PassObserver | undefined): PassObserver {
+  if (observe === undefined) return {};
+  return { ...observe, after: (pass, graph, milliseconds) => observe.after?.(pass, graph, milliseconds, pipeline.indexOf(pass)) };
 }

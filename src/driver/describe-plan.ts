@@ -1,12 +1,12 @@
 import { pipeline } from "../../passes/pipeline.ts";
 import type { Settings } from "../../passes/settings.ts";
-import { stepUses } from "../../passes/choose-keys.ts";
 import { invariant } from "../base/diagnostic.ts";
 import { type Graph, nodeAt } from "../ir/graph.ts";
 import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
 import type { LeveledType } from "../ops/value-type.ts";
-import { measureCost } from "../plan/cost.ts";
+import { galoisSteps, measureCost } from "../plan/cost.ts";
 import type { Plan, Port } from "../plan/plan.ts";
+import { boundBits } from "../plan/predict-error.ts";
 import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
 import { securityClaim } from "../scheme/security.ts";
 import type { Ring } from "./choose-ring.ts";
@@ -24,11 +24,11 @@ export function describePlan(source: Graph, settings: Settings, ring: Ring, tabl
     settings: printSettings(settings, scheme.degree),
     scheme,
     security: securityClaim(scheme),
-    galoisSteps: [...stepUses(program).keys()].sort((a, b) => a - b),
+    galoisSteps: galoisSteps(program),
     inputs: leveled.nodes.flatMap((node): Port[] => {
       if (node.op !== "input") return [];
       const { shape, layout, level } = node.type as LeveledType;
-      return [{ name: node.name, shape, range: node.attrs.range, layout, level }];
+      return [{ name: node.name, shape, range: [node.attrs.range[0]!, node.attrs.range[1]!], layout, level }];
     }),
     outputs: leveled.outputs.map(({ name, node }): Port => {
       const { shape, layout, level } = nodeAt(leveled, node).type as LeveledType;
@@ -38,10 +38,10 @@ export function describePlan(source: Graph, settings: Settings, ring: Ring, tabl
     stages: [{ side: "server", does: "evaluate" }],
     program,
     source,
-    cost: measureCost({ leveled, program, prediction, table }),
+    cost: measureCost({ leveled, program, table, bounds: prediction.layers }),
     precision: {
-      boundBits: prediction.boundBits,
-      outputs: Object.fromEntries([...prediction.outputs].map(([name, { bound }]) => [name, -Math.log2(bound)])),
+      boundBits: ring.precisionBits,
+      outputs: Object.fromEntries([...prediction.outputs].map(([name, { bound }]) => [name, boundBits(bound)])),
     },
   };
 }

@@ -1,5 +1,5 @@
 import { CompilerBug, fail } from "../base/diagnostic.ts";
-import { sameShape, type Tensor } from "../base/tensor.ts";
+import { elementCount, sameShape, type Tensor } from "../base/tensor.ts";
 import { opNamed } from "../ops/index.ts";
 import type { Graph, Node, NodeId } from "./graph.ts";
 
@@ -36,9 +36,11 @@ function computed(node: Node, values: ReadonlyMap<NodeId, Tensor>, inputs: Reado
   if (node.op === "input") {
     const given =
       inputs.get(node.name) ?? fail("missing-input", node.span, { name: node.name, given: [...inputs.keys()] });
-    const needed = node.attrs.shape;
-    if (!sameShape(given.shape, needed))
-      fail("input-shape", node.span, { name: node.name, found: given.shape, needed });
+    const { shape } = node.attrs;
+    const { shape: found, data } = given;
+    if (!sameShape(found, shape) || data.length !== elementCount(shape)) {
+      fail("input-shape", node.span, { name: node.name, found, elements: data.length, shape });
+    }
     return given;
   }
   const op = opNamed(node.op)!;

@@ -7,6 +7,17 @@ import { linearLayer } from "./linear.ts";
 /** Rules 7 to 9 of verify.ts, for packed and leveled graphs whose structure and types are sound. */
 export function* verifyLayouts(graph: Graph): Generator<string> {
   const tables = new Tables();
+  const broken = [...layoutsAlone(graph, tables)];
+  yield* broken;
+  // The other rules read the tables of operands, which a broken layout does not have.
+  if (broken.length > 0) return;
+  for (const node of graph.nodes) {
+    const own = placeOf(node);
+    if (own !== undefined) yield* layoutRules(graph, node, own, tables);
+  }
+}
+
+function* layoutsAlone(graph: Graph, tables: Tables): Generator<string> {
   let slots: number | undefined = graph.scheme && graph.scheme.degree / 2;
   for (const node of graph.nodes) {
     const own = placeOf(node);
@@ -15,7 +26,6 @@ export function* verifyLayouts(graph: Graph): Generator<string> {
     if (own.layout.slots !== slots) yield `'${node.name}' has ${own.layout.slots} slots, others have ${slots}`;
     const wrong = tables.check(own.layout, own.shape);
     if (wrong !== undefined) yield `the layout of '${node.name}' ${wrong}`;
-    else yield* layoutRules(graph, node, own, tables);
   }
 }
 

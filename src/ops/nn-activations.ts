@@ -53,11 +53,11 @@ export const gelu = activation({
       : (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
 });
 
-/** The error function to about 1e-15: its power series, and a continued fraction where that would cancel. */
+/** The error function to about 1e-14: its power series, and a continued fraction where that would cancel. */
 export function erf(x: number): number {
   const a = Math.abs(x);
   if (a > 6) return Math.sign(x);
-  if (a < 3) {
+  if (a < 2.2) {
     let term = x;
     let sum = x;
     for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {

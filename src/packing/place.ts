@@ -35,39 +35,87 @@ export type Misplaced = "overlapping windows" | "uncovered weight";
  * and columns of other rows get no weight, so idle and junk slots cannot leak into a result.
  * Weights that are zero are left out: a product without weights is never computed.
  */
-export function place(
+export function place(map: LinearMap, coefficients: Float64Array, from: readonly Spread[], to: Spread, plan: LayerPlan): Placement | Misplaced {
+  const products = new Products(from, to, plan);
+  const entries = new Entries();
+  const wrong = visitWeights(map, coefficients, from, to, plan, products, (piece, slot, coefficient) => entries.push(piece, slot, coefficient));
+  return wrong ?? { ring: ringOf(from, to), ...entries.sorted(products) };
+}
+
+/** The products that `place` would give a weight, in its order. */
+export function usedPieces(map: LinearMap, coefficients: Float64Array, from: readonly Spread[], to: Spread, plan: LayerPlan): readonly Piece[] | Misplaced {
+  const products = new Products(from, to, plan);
+  const used = new Uint8Array(products.count);
+  const wrong = visitWeights(map, coefficients, from, to, plan, products, (piece) => {
+    used[piece] = 1;
+  });
+  if (wrong !== undefined) return wrong;
+  const pieces: Piece[] = [];
+  for (let piece = 0; piece < used.length; piece++) if (used[piece] === 1) pieces.push(products.piece(piece));
+  return pieces;
+}
+
+/** Numbers the products a plan allows, by `to`, giant, `from`, baby. */
+class Products {
+  readonly count: number;
+  readonly #plan: LayerPlan;
+  readonly #inputs: number;
+
+  constructor(from: readonly Spread[], to: Spread, plan: LayerPlan) {
+    this.#plan = plan;
+    this.#inputs = from.reduce((n, s) => n + s.layout.ciphertexts, 0);
+    this.count = to.layout.ciphertexts * plan.giants.length * this.#inputs * plan.babies.length;
+  }
+
+  index(to: number, giant: number, from: number, baby: number): number {
+    const { giants, babies } = this.#plan;
+    return ((to * giants.length + giant) * this.#inputs + from) * babies.length + baby;
+  }
+
+  piece(index: number): Piece {
+    const { giants, babies } = this.#plan;
+    const perGiant = this.#inputs * babies.length;
+    return {
+      to: Math.floor(index / (giants.length * perGiant)),
+      giant: giants[Math.floor(index / perGiant) % giants.length]!,
+      from: Math.floor(index / babies.length) % this.#inputs,
+      baby: babies[index % babies.length]!,
+    };
+  }
+}
+
+function visitWeights(
   map: LinearMap,
   coefficients: Float64Array,
   from: readonly Spread[],
   to: Spread,
   plan: LayerPlan,
-): Placement | Misplaced {
+  products: Products,
+  visit: (piece: number, slot: number, coefficient: number) => void,
+): Misplaced | undefined {
   const { slots, ciphertexts } = to.layout;
+  const { babies, giants } = plan;
   const ring = ringOf(from, to);
   const operands = from.map((s, i) => positionsOf(s, map.inputSizes[i]!, ring));
   const firstCiphertext = ciphertextOffsets(from.map((s) => s.layout));
-  const inputCiphertexts = firstCiphertext.at(-1)!;
   const offsets = foldOffsets(plan.folds);
   const ways = waysTo(plan, offsets, ring);
-  const { babies, giants } = plan;
-  const rows = to.elements;
-  const entries = new Entries();
-
   for (let output = 0; output < ciphertexts; output++) {
-    const windows = windowsOf(rows.subarray(output * slots, output * slots + ring), offsets);
-    if (windows === undefined) return "overlapping windows";
-    for (const slot of windows) {
+    const rows = to.elements.subarray(output * slots, output * slots + ring);
+    const computed = windowsOf(rows, offsets);
+    if (computed === undefined) return "overlapping windows";
+    for (const slot of computed) {
       let covered = true;
-      map.forRow(rows[output * slots + slot]!, (operand, column, coefficient) => {
+      map.forRow(rows[slot]!, (operand, column, coefficient) => {
         if (coefficients[coefficient] === 0) return;
         const { start, list } = operands[operand]!;
         let best = -1;
-        let bestPosition = 0;
+        let position = 0;
         for (let k = start[column]!; k < start[column + 1]!; k++) {
           const way = ways[(list[k]! - slot) & (ring - 1)]!;
           if (way >= 0 && (best < 0 || way < best)) {
             best = way;
-            bestPosition = list[k]!;
+            position = list[k]!;
           }
         }
         if (best < 0) {
@@ -76,20 +124,13 @@ export function place(
         }
         const baby = best % babies.length;
         const giant = Math.floor(best / babies.length) % giants.length;
-        const ciphertext = firstCiphertext[operand]! + Math.floor(bestPosition / slots);
-        const piece = ((output * giants.length + giant) * inputCiphertexts + ciphertext) * babies.length + baby;
-        entries.push(piece, (bestPosition - babies[baby]!) & (ring - 1), coefficient);
+        const ciphertext = firstCiphertext[operand]! + Math.floor(position / slots);
+        visit(products.index(output, giant, ciphertext, baby), (position - babies[baby]!) & (ring - 1), coefficient);
       });
       if (!covered) return "uncovered weight";
     }
   }
-  const nameOf = (piece: number): Piece => ({
-    to: Math.floor(piece / (giants.length * inputCiphertexts * babies.length)),
-    giant: giants[Math.floor(piece / (inputCiphertexts * babies.length)) % giants.length]!,
-    from: Math.floor(piece / babies.length) % inputCiphertexts,
-    baby: babies[piece % babies.length]!,
-  });
-  return { ring, ...entries.sorted(ciphertexts * giants.length * inputCiphertexts * babies.length, nameOf) };
+  return undefined;
 }
 
 /** The first ciphertext of each operand among all, and at the end how many there are. */
@@ -164,7 +205,8 @@ class Entries {
     this.#coefficients[this.#count++] = coefficient;
   }
 
-  sorted(pieceCount: number, nameOf: (piece: number) => Piece): Omit<Placement, "ring"> {
+  sorted(products: Products): Omit<Placement, "ring"> {
+    const pieceCount = products.count;
     const next = new Int32Array(pieceCount + 1);
     for (let i = 0; i < this.#count; i++) next[this.#pieces[i]! + 1]!++;
     for (let p = 0; p < pieceCount; p++) next[p + 1]! += next[p]!;
@@ -178,7 +220,7 @@ class Entries {
       slots[at] = this.#slots[i]!;
       coefficients[at] = this.#coefficients[i]!;
     }
-    return { pieces: used.map(nameOf), starts, slots, coefficients };
+    return { pieces: used.map((p) => products.piece(p)), starts, slots, coefficients };
   }
 }
 

@@ -10,22 +10,28 @@ interface DeclaredInput {
 }
 
 /** How an element of a sample is drawn from its declared range. */
-const draws: readonly ((low: number, high: number, random: Random) => number)[] = [
-  (low, high, random) => low + (high - low) * random.uniform(),
-  (low) => low,
-  (_, high) => high,
-  (low, high, random) => (random.uniform() < 0.5 ? low : high),
-];
+type Draw = (low: number, high: number, random: Random) => number;
+
+const low: Draw = (low) => low;
+const high: Draw = (_, high) => high;
+const between: Draw = (low, high, random) => low + (high - low) * random.uniform();
+const eitherEnd: Draw = (low, high, random) => (random.uniform() < 0.5 ? low : high);
+const draws = [between, eitherEnd, high, low];
 
 /** Inputs that a program is tried on before anybody sends one: inside the declared ranges and at their ends, always the same. */
 export function calibrationSamples(program: Graph): Tensors[] {
   const inputs = declaredInputs(program);
-  return draws.map((draw, i) => {
+  // Where all ranges begin at 0, that end says nothing.
+  const lowMatters = [...inputs.values()].some(({ range }) => range[0] !== 0);
+  return draws.flatMap((draw, i) => {
+    if (draw === low && !lowMatters) return [];
     const random = new Random(i + 1);
-    return new Map([...inputs].map(([name, { shape, range }]): [string, Tensor] => {
-      const data = Float64Array.from({ length: elementCount(shape) }, () => draw(range[0], range[1], random));
-      return [name, { shape, data }];
-    }));
+    return new Map(
+      [...inputs].map(([name, { shape, range }]): [string, Tensor] => {
+        const data = Float64Array.from({ length: elementCount(shape) }, () => draw(range[0], range[1], random));
+        return [name, { shape, data }];
+      }),
+    );
   });
 }
 

@@ -66,23 +66,25 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
   const scales = canonicalScales(scheme);
   const peaks = spikes(degree);
   const keySwitches = new Map<string, Float64Array>();
-  const pool: Float64Array[] = [];
+  // A network makes thousands of these arrays; collecting them as garbage would take as long as filling them.
+  const [rooms, variances]: [Float64Array[], Float64Array[]] = [[], []];
+  /** Variances that many sources refer to. */
+  const shared = new Set<Float64Array>();
   const largestByLevel = new Float64Array(scheme.primes.length);
   let fill = 0;
 
   /** Room for numbers, with whatever was in it before. */
-  const room = (): Float64Array => pool.pop() ?? new Float64Array(size);
-  const estimate = ({ level, scale, size: polynomials }: Standing, data: Float64Array, sources: Sources): Estimate => ({
-    level,
-    scale,
-    size: polynomials,
-    values: { data, holders: 1 },
-    sources,
-  });
-  const sameNumbers = (x: Estimate, { level, scale, size: polynomials }: Standing, sources: Sources): Estimate => {
+  const room = (): Float64Array => rooms.pop() ?? new Float64Array(size);
+  const varianceRoom = (): Float64Array => variances.pop() ?? new Float64Array(slots);
+  const holding = (x: Estimate): Estimate => {
     x.values.holders++;
-    return { level, scale, size: polynomials, values: x.values, sources };
+    for (const source of x.sources.keys()) source.holders++;
+    return x;
   };
+  const estimate = (standing: Standing, data: Float64Array, sources: Sources): Estimate =>
+    sameNumbers({ data, holders: 0 }, standing, sources);
+  const sameNumbers = (values: Shared, { level, scale, size: polynomials }: Standing, sources: Sources): Estimate =>
+    holding({ level, scale, size: polynomials, values, sources });
   const varianceOf = (x: Estimate): Float64Array => (x.variance ??= totalVariance(x.sources, samples, slots));
   const squaresOf = (x: Estimate): Float64Array => (x.squares ??= largestSquares(x.values.data, slots));
 
@@ -90,9 +92,13 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
     const key = `${level} ${scale}`;
     const known = keySwitches.get(key);
     if (known !== undefined) return known;
-    const [even, spike] = [keySwitchVariance(scheme, level + 1, scale), keySwitchSpikeVariance(scheme, level + 1, scale)];
+    const [even, spike] = [
+      keySwitchVariance(scheme, level + 1, scale),
+      keySwitchSpikeVariance(scheme, level + 1, scale),
+    ];
     const variance = peaks.map((peak) => even + spike * peak);
     keySwitches.set(key, variance);
+    shared.add(variance);
     return variance;
   };
   const watched = (x: Estimate): Estimate => {
@@ -113,7 +119,7 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
     for (let i = 0; i < size; i++) data[i] = a[i]! + sign * b[i]!;
     const related = [...x.sources.keys()].some((source) => y.sources.has(source));
     if (related) return watched(estimate(standing, data, sumOfSources(x.sources, y.sources, sign, size)));
-    const [v, w, variance] = [varianceOf(x), varianceOf(y), new Float64Array(slots)];
+    const [v, w, variance] = [varianceOf(x), varianceOf(y), varianceRoom()];
     for (let s = 0; s < slots; s++) variance[s] = v[s]! + w[s]!;
     return watched(estimate(standing, data, single(variance)));
   };
@@ -155,7 +161,7 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
         data.set(x.values.data.subarray(from + by, from + slots), from);
         data.set(x.values.data.subarray(from, from + by), from + slots - by);
       }
-      const [before, added, variance] = [varianceOf(x), keySwitch(standing), new Float64Array(slots)];
+      const [before, added, variance] = [varianceOf(x), keySwitch(standing), varianceRoom()];
       for (let s = 0; s < slots; s++) variance[s] = before[s + by < slots ? s + by : s + by - slots]! + added[s]!;
       return estimate(standing, data, single(variance));
     },
@@ -172,7 +178,9 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
       const number = typeof added === "number";
       for (let i = 0; i < size; i++) data[i] = a[i]! + (number ? added : added[i % slots]!);
       // Rounding one number for all slots costs at most half a unit, thousands of times less than any rescale.
-      return watched(estimate(standing, data, number ? x.sources : withSource(x.sources, encodeVariance(degree, p.scale))));
+      return watched(
+        estimate(standing, data, number ? x.sources : withSource(x.sources, encodeVariance(degree, p.scale))),
+      );
     },
     multiplyPlain(x, p) {
       const standing = rules.multiplyPlain(x, p);
@@ -186,7 +194,7 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
       for (let from = 0; from < size; from += slots) {
         for (let s = 0; s < slots; s++) data[from + s] = a[from + s]! * weight[s]!;
       }
-      const [before, rounding, variance] = [varianceOf(x), encodeVariance(degree, p.scale), new Float64Array(slots)];
+      const [before, rounding, variance] = [varianceOf(x), encodeVariance(degree, p.scale), varianceRoom()];
       for (let s = 0; s < slots; s++) variance[s] = weight[s]! * weight[s]! * before[s]! + squares[s]! * rounding;
       return watched(estimate(standing, data, single(variance)));
     },
@@ -194,15 +202,19 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
     square: (x) => product(x, x),
     relinearize(x) {
       const standing = rules.relinearize(x);
-      return sameNumbers(x, standing, x.size === 2 ? x.sources : withSource(x.sources, keySwitch(standing)));
+      return sameNumbers(x.values, standing, x.size === 2 ? x.sources : withSource(x.sources, keySwitch(standing)));
     },
     rescale(x) {
       const standing = rules.rescale(x);
-      return landed(sameNumbers(x, standing, withSource(x.sources, rescaleVariance(degree, standing.scale))));
+      return landed(sameNumbers(x.values, standing, withSource(x.sources, rescaleVariance(degree, standing.scale))));
     },
-    modSwitch: (x) => watched(sameNumbers(x, rules.modSwitch(x), x.sources)),
+    modSwitch: (x) => watched(sameNumbers(x.values, rules.modSwitch(x), x.sources)),
     free(x) {
-      if (--x.values.holders === 0) pool.push(x.values.data);
+      if (--x.values.holders === 0) rooms.push(x.values.data);
+      for (const source of x.sources.keys()) {
+        const { variance } = source;
+        if (--source.holders === 0 && typeof variance !== "number" && !shared.has(variance)) variances.push(variance);
+      }
     },
     freePlain() {},
   };

@@ -1,6 +1,8 @@
 /** Errors that one op made, independent from slot to slot and from other sources: one variance per slot, or one for all. */
 export interface ErrorSource {
   readonly variance: Float64Array | number;
+  /** How many ciphertexts refer to it; whoever makes and frees them counts. */
+  holders: number;
 }
 
 /** How a value's error depends on a source: by a factor per sample and slot, or just as it is. */
@@ -15,11 +17,11 @@ export const one = 1;
 export type Sources = ReadonlyMap<ErrorSource, Derivative>;
 
 export function single(variance: Float64Array | number): Sources {
-  return new Map([[{ variance }, one]]);
+  return new Map([[{ variance, holders: 0 }, one]]);
 }
 
 export function withSource(sources: Sources, variance: Float64Array | number): Sources {
-  return new Map([...sources, [{ variance }, one]]);
+  return new Map([...sources, [{ variance, holders: 0 }, one]]);
 }
 
 export function scaledSources(sources: Sources, factor: number, size: number): Sources {
@@ -32,7 +34,11 @@ export function sumOfSources(x: Sources, y: Sources, sign: 1 | -1, size: number)
   for (const [source, d] of y) {
     const other = sources.get(source);
     if (other === undefined && sign === 1) sources.set(source, d);
-    else sources.set(source, filled(size, (i) => (other === undefined ? 0 : at(other, i)) + sign * at(d, i)));
+    else
+      sources.set(
+        source,
+        filled(size, (i) => (other === undefined ? 0 : at(other, i)) + sign * at(d, i)),
+      );
   }
   return sources;
 }
@@ -42,7 +48,8 @@ export function productOfSources(a: Float64Array, x: Sources, b: Float64Array, y
   const sources = new Map<ErrorSource, Derivative>();
   for (const source of new Set([...x.keys(), ...y.keys()])) {
     const [dx, dy] = [x.get(source), y.get(source)];
-    const factor = (i: number) => (dx === undefined ? 0 : b[i]! * at(dx, i)) + (dy === undefined ? 0 : a[i]! * at(dy, i));
+    const factor = (i: number) =>
+      (dx === undefined ? 0 : b[i]! * at(dx, i)) + (dy === undefined ? 0 : a[i]! * at(dy, i));
     sources.set(source, filled(a.length, factor));
   }
   return sources;
@@ -60,7 +67,8 @@ export function totalVariance(sources: Sources, samples: number, slots: number):
     else for (let i = 0; i < d.length; i++) bySample[i]! += d[i]! * d[i]! * varianceAt(i % slots);
   }
   const largest = new Float64Array(slots);
-  for (let i = 0; i < bySample.length; i++) if (!(bySample[i]! <= largest[i % slots]!)) largest[i % slots] = bySample[i]!;
+  for (let i = 0; i < bySample.length; i++)
+    if (!(bySample[i]! <= largest[i % slots]!)) largest[i % slots] = bySample[i]!;
   for (let s = 0; s < slots; s++) everywhere[s]! += largest[s]!;
   return everywhere;
 }

@@ -78,8 +78,12 @@ export function execute<C, P>(
         ciphers.set(node.id, input);
       } else if (node.type.kind === "cipher") {
         const name = layerOfNode(node.name);
-        if (name !== current) hooks.layer?.((current = name));
-        ciphers.set(node.id, named(node, () => compute(node, machine, cipher, plain)));
+        if (name !== current) hooks.layer?.(name);
+        current = name;
+        ciphers.set(
+          node.id,
+          named(node, () => compute(node, machine, cipher, plain)),
+        );
         own.add(node.id);
       }
       if (node.type.kind === "cipher") hooks.afterNode?.(node, cipher(node.id));
@@ -105,7 +109,8 @@ function outputsOf<C>(program: Graph, cipher: (id: NodeId) => C): Map<string, C[
 }
 
 function encode<C, P>(node: Node, machine: HeMachine<C, P>, layer: (id: NodeId) => LayerConstants): P {
-  if (node.op === "he_encode_constant") return machine.encodeConstant(node.attrs.value, node.attrs.level, node.attrs.scale);
+  if (node.op === "he_encode_constant")
+    return machine.encodeConstant(node.attrs.value, node.attrs.level, node.attrs.scale);
   invariant(node.op === "he_encode" || node.op === "he_encode_bias", `'${node.name}' is no plaintext`);
   const constants = layer(node.inputs[0]!);
   const { to, level, scale } = node.attrs;
@@ -153,7 +158,8 @@ function named<T>(node: Node, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (error instanceof CompilerBug) throw new CompilerBug(`'${node.name}' = ${node.op}(...): ${error.message}`, { cause: error });
+    if (error instanceof CompilerBug)
+      throw new CompilerBug(`'${node.name}' = ${node.op}(...): ${error.message}`, { cause: error });
     throw error;
   }
 }

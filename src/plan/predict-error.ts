@@ -67,7 +67,9 @@ export function predictError(program: Graph, options: PredictionOptions = {}): E
   );
   const fullBits = Math.log2((machine.fill() * roomMargin * Number(scheme.primes[0]!)) / canonicalScales(scheme)[0]!);
   // Not finite when values stopped being numbers: no first prime would do.
-  const headroomBits = Number.isNaN(fullBits) ? Number.POSITIVE_INFINITY : Math.max(leastHeadroomBits, Math.ceil(fullBits));
+  const headroomBits = Number.isNaN(fullBits)
+    ? Number.POSITIVE_INFINITY
+    : Math.max(leastHeadroomBits, Math.ceil(fullBits));
   return { outputs, layers, largestByLevel: [...machine.largestByLevel], headroomBits };
 }
 
@@ -122,7 +124,13 @@ function encryptedInputs(program: Graph, machine: ErrorMachine, samples: readonl
   for (const node of program.nodes) {
     if (node.op !== "he_input") continue;
     const { input, part, layout, level } = node.attrs;
-    inputs.set(node.name, machine.encrypt(slotsOf(input, layout).map((parts) => parts[part]!), level));
+    inputs.set(
+      node.name,
+      machine.encrypt(
+        slotsOf(input, layout).map((parts) => parts[part]!),
+        level,
+      ),
+    );
   }
   return inputs;
 }
@@ -165,5 +173,5 @@ function layoutIn(text: string): Layout {
 /** The slots of one ciphertext that carry an element. */
 function dataSlots(layout: Layout, part: number): Int32Array {
   const elements = layoutElements(layout).subarray(part * layout.slots, (part + 1) * layout.slots);
-  return Int32Array.from(elements.keys().filter((slot) => elements[slot] !== idle));
+  return Int32Array.from([...elements.keys()].filter((slot) => elements[slot] !== idle));
 }

@@ -80,7 +80,11 @@ export function simEvaluator(scheme: Scheme, options: SimOptions = {}): SimEvalu
       return plain(rules.encode(values, level, scale), values, encodeVariance(degree, scale));
     },
     encodeConstant: (value, level, scale) =>
-      plain(rules.encodeConstant(value, level, scale), new Float64Array(slotCount).fill(value), constantVariance(scale)),
+      plain(
+        rules.encodeConstant(value, level, scale),
+        new Float64Array(slotCount).fill(value),
+        constantVariance(scale),
+      ),
     rotate(x, steps) {
       alive(x);
       const standing = rules.rotate(x, steps);

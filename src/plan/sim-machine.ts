@@ -33,12 +33,21 @@ function runOnNumbers(plan: Plan, inputs: Tensors, options: Pick<SimOptions, "no
     // Written so that a NaN fails, too.
     if (!(largest < limit)) fail("value-overflow", node.span, { node: node.name, largest, limit });
   };
-  const results = execute(program, machine, encrypted, (node) => layerConstants(program, node), { hooks: { afterNode } });
+  const results = execute(program, machine, encrypted, (node) => layerConstants(program, node), {
+    hooks: { afterNode },
+  });
   return new Map(
     plan.outputs.map(({ name, layout, shape }) => {
       const parts = results.get(name);
       invariant(parts !== undefined, `the program has no output '${name}'`);
-      return [name, fromSlots(parts.map((part) => machine.decrypt(part)), layout, shape)];
+      return [
+        name,
+        fromSlots(
+          parts.map((part) => machine.decrypt(part)),
+          layout,
+          shape,
+        ),
+      ];
     }),
   );
 }

@@ -18,7 +18,9 @@ export function explainLayer(plan: Plan, name: string): string | undefined {
   const cost = plan.cost.layers.find((layer) => layer.name === name);
   if (cost === undefined) return undefined;
   const nodes = plan.program.nodes.filter((node) => node.op !== "he_layer" && layerOfNode(node.name) === name);
-  const recipes = plan.program.nodes.filter((n) => n.op === "he_layer").filter((n) => n.attrs.layer === name || layerOfNode(n.name) === name);
+  const recipes = plan.program.nodes
+    .filter((n) => n.op === "he_layer")
+    .filter((n) => n.attrs.layer === name || layerOfNode(n.name) === name);
   return [
     ...introduction(plan, cost),
     ...recipes.flatMap((recipe) => explainRecipe(recipe)),
@@ -46,7 +48,9 @@ function explainRecipe(recipe: NodeOf<"he_layer">): string[] {
   const plan = readLayerPlan(record);
   const operands = from.flatMap((text, i) => {
     const layout = parseLayout(text);
-    return layout === undefined ? [] : [`operand ${i + 1} of ${from.length} (${op})`, ...indent(describeLayout(layout))];
+    return layout === undefined
+      ? []
+      : [`operand ${i + 1} of ${from.length} (${op})`, ...indent(describeLayout(layout))];
   });
   if (plan === undefined) return operands;
   const turning = (steps: readonly number[]) => steps.filter((s) => s !== 0).length;
@@ -68,14 +72,20 @@ function explainRecipe(recipe: NodeOf<"he_layer">): string[] {
 function explainRotations(program: Graph, nodes: readonly Node[], name: string): string[] {
   const steps = stepsOf(nodes);
   if (steps.size === 0) return ["it rotates nothing and needs no Galois key"];
-  const others = new Set(program.nodes.filter((n) => n.op === "he_rotate" && layerOfNode(n.name) !== name).map((n) => (n as NodeOf<"he_rotate">).attrs.steps));
+  const others = new Set(
+    program.nodes
+      .filter((n) => n.op === "he_rotate" && layerOfNode(n.name) !== name)
+      .map((n) => (n as NodeOf<"he_rotate">).attrs.steps),
+  );
   const sorted = [...steps].sort(([a], [b]) => a - b);
   const own = sorted.filter(([step]) => !others.has(step)).map(([step]) => step);
   const total = sorted.reduce((sum, [, count]) => sum + count, 0);
   return [
     `${counted(total, "rotation")} in the program, by ${counted(sorted.length, "Galois key")}`,
     `  ${list(sorted.map(([step, count]) => (count === 1 ? `${step}` : `${step} (${count} times)`)))}`,
-    own.length === 0 ? "  other layers use all of these keys as well" : `  only this layer needs the key${own.length === 1 ? "" : "s"} for ${list(own)}`,
+    own.length === 0
+      ? "  other layers use all of these keys as well"
+      : `  only this layer needs the key${own.length === 1 ? "" : "s"} for ${list(own)}`,
   ];
 }
 
@@ -109,7 +119,9 @@ function explainPrice(plan: Plan, cost: LayerCost): string[] {
 }
 
 function list(items: readonly (number | string)[], most = 24): string {
-  return items.length <= most ? items.join(", ") : `${items.slice(0, most).join(", ")}, and ${items.length - most} more`;
+  return items.length <= most
+    ? items.join(", ")
+    : `${items.slice(0, most).join(", ")}, and ${items.length - most} more`;
 }
 
 function indent(lines: readonly string[]): string[] {

@@ -43,7 +43,10 @@ function schemeLines(plan: Plan): string {
       : `${security.bits} bits by ${security.table}: ${security.limitBits} allowed, ${margin.toFixed(1)} to spare`;
   return [
     line("scheme", `CKKS, degree ${scheme.degree} (${scheme.degree / 2} slots), scale 2^${scheme.scaleBits}`),
-    line("primes", `${runs(primeBits)} bits, the last for key switching; ${security.modulusBits.toFixed(1)} bits in all`),
+    line(
+      "primes",
+      `${runs(primeBits)} bits, the last for key switching; ${security.modulusBits.toFixed(1)} bits in all`,
+    ),
     line("security", claim),
   ].join("\n");
 }
@@ -56,8 +59,12 @@ function interfaceLines(plan: Plan): string {
   };
   return [
     ...plan.inputs.map((p) => line("input", port(p, `in ${p.range[0]} .. ${p.range[1]}`))),
-    ...plan.outputs.map((p) => line("output", port(p, `error below ${errorOfBits(plan.precision.outputs[p.name] ?? plan.precision.boundBits)}`))),
-    ...(plan.stages.length > 1 ? plan.stages.map((s, i) => line(i === 0 ? "stages" : "", `${s.side}: ${printable(s.does)}`)) : []),
+    ...plan.outputs.map((p) =>
+      line("output", port(p, `error below ${errorOfBits(plan.precision.outputs[p.name] ?? plan.precision.boundBits)}`)),
+    ),
+    ...(plan.stages.length > 1
+      ? plan.stages.map((s, i) => line(i === 0 ? "stages" : "", `${s.side}: ${printable(s.does)}`))
+      : []),
   ].join("\n");
 }
 
@@ -72,9 +79,15 @@ function totalLines(plan: Plan, planBytes: number): string {
     line("levels", `${t.levels} used, ${plan.scheme.primes.length - 1} in the chain`),
     line("keys", `${counted(t.galoisKeys, "Galois key")}, ${formatBytes(t.galoisKeyBytes)}`),
     line("files", `plan ${formatBytes(planBytes)}, of that weights ${formatBytes(t.weightBytes)}`),
-    line("time", `${formatTime(e.milliseconds)} to evaluate, ${formatTime(e.keygenMilliseconds)} for keys (estimated from the table '${printable(costTable)}')`),
+    line(
+      "time",
+      `${formatTime(e.milliseconds)} to evaluate, ${formatTime(e.keygenMilliseconds)} for keys (estimated from the table '${printable(costTable)}')`,
+    ),
     line("memory", `${formatBytes(e.peakBytes)} at most on the server`),
-    line("precision", `${plan.precision.boundBits.toFixed(1)} bits at least: no output is off by more than ${errorOfBits(plan.precision.boundBits)}`),
+    line(
+      "precision",
+      `${plan.precision.boundBits.toFixed(1)} bits at least: no output is off by more than ${errorOfBits(plan.precision.boundBits)}`,
+    ),
   ].join("\n");
 }
 

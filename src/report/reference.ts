@@ -31,7 +31,11 @@ export function opReference(name: string): string | undefined {
   if (op.inputs.length > 0) {
     lines.push("", "operands:");
     for (const input of op.inputs) {
-      const how = [input.takes === "any" ? undefined : input.takes, input.optional && "may be left out", input.variadic && "one or more"];
+      const how = [
+        input.takes === "any" ? undefined : input.takes,
+        input.optional && "may be left out",
+        input.variadic && "one or more",
+      ];
       const notes = how.filter((h) => typeof h === "string");
       lines.push(`  ${input.name}: ${input.doc}${notes.length === 0 ? "" : ` (${notes.join(", ")})`}`);
     }
@@ -40,7 +44,8 @@ export function opReference(name: string): string | undefined {
   if (attributes.length > 0) {
     lines.push("", "attributes:");
     for (const [key, attr] of attributes) {
-      const fallback = attr.fallback === undefined ? "" : `; default ${JSON.stringify(attr.write(attr.fallback.value))}`;
+      const fallback =
+        attr.fallback === undefined ? "" : `; default ${JSON.stringify(attr.write(attr.fallback.value))}`;
       lines.push(`  ${key}: ${attr.doc} (${attr.allowed}${fallback})`);
     }
   }
@@ -56,7 +61,13 @@ export function opsJson(): object[] {
       family: op.family,
       doc: op.doc,
       ...(op.family === "network" ? { example: op.example } : {}),
-      inputs: op.inputs.map((i) => ({ name: i.name, doc: i.doc, takes: i.takes, optional: i.optional ?? false, variadic: i.variadic ?? false })),
+      inputs: op.inputs.map((i) => ({
+        name: i.name,
+        doc: i.doc,
+        takes: i.takes,
+        optional: i.optional ?? false,
+        variadic: i.variadic ?? false,
+      })),
       attributes: Object.entries(op.attrs).map(([key, a]) => ({
         name: key,
         doc: a.doc,
@@ -101,7 +112,9 @@ export function knownCodes(): string[] {
 /** One diagnostic by id (`SW201`) or name (`shape-mismatch`): what it says, what it means for scripts, what to do. */
 export function codeReference(idOrName: string): string | undefined {
   const wanted = idOrName.trim();
-  const entry = Object.entries(codes).find(([name, { id }]) => id === wanted.toUpperCase() || name === wanted.toLowerCase());
+  const entry = Object.entries(codes).find(
+    ([name, { id }]) => id === wanted.toUpperCase() || name === wanted.toLowerCase(),
+  );
   if (entry === undefined) return undefined;
   const { id, name, severity, exit, message, help } = codeFacts(entry[0] as CodeName);
   return `${id} ${name} (${severity}, exit code ${exit}: ${exitMeanings[exit]})\n\n  ${message}\n\nwhat to do: ${help}\n`;

@@ -12,12 +12,15 @@ export interface Column<Row> {
  * With `lineWidth`, the last column gives way so that lines fit.
  */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], lineWidth?: number): string {
-  const cells = [columns.map((c) => c.title), ...rows.map((row) => columns.map((c) => fit(c.cell(row), c.maxWidth)))];
+  const cells = [
+    columns.map((c) => c.title),
+    ...rows.map((row) => columns.map((c) => shortened(c.cell(row), c.maxWidth))),
+  ];
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => width(row[i]!))));
   if (lineWidth !== undefined) {
     const others = widths.slice(0, -1).reduce((sum, w) => sum + w + gap, 0);
     const room = Math.max(lineWidth - others, 8);
-    for (const row of cells) row.push(fit(row.pop()!, room));
+    for (const row of cells) row.push(shortened(row.pop()!, room));
     widths[widths.length - 1] = Math.min(widths.at(-1)!, room);
   }
   const line = (row: readonly string[]) =>
@@ -36,11 +39,13 @@ const gap = 2;
 
 /** Names come from users: a newline or an escape sequence in one must not reach the terminal. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+  return text.replace(
+    /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
+  );
 }
 
-function fit(text: string, maxWidth = 60): string {
+function shortened(text: string, maxWidth = 60): string {
   const shown = [...printable(text)];
   return shown.length <= maxWidth ? shown.join("") : `${shown.slice(0, maxWidth - 1).join("")}…`;
 }

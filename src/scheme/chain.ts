@@ -40,9 +40,12 @@ export function chooseChain(request: ChainRequest): Scheme | Problem {
   if (!(degrees as readonly number[]).includes(degree)) return problem("unknown-degree", { degree, known: degrees });
   const limitBits = limitOf(degree, security);
   if (limitBits === undefined) return problem("unlisted-security", { degree, security });
-  const most = request.scaleBits ?? Math.min(request.maxScaleBits ?? largestScaleBits, maxPrimeBits - specialMargin.least - headroomBits);
+  const most =
+    request.scaleBits ??
+    Math.min(request.maxScaleBits ?? largestScaleBits, maxPrimeBits - specialMargin.least - headroomBits);
   const least = request.scaleBits ?? Math.min(request.minScaleBits ?? leastScaleBits, most);
-  if (most < leastScaleBits || most + headroomBits > maxPrimeBits) return problem("values-too-large", { headroomBits, scaleBits: least });
+  if (most < leastScaleBits || most + headroomBits > maxPrimeBits)
+    return problem("values-too-large", { headroomBits, scaleBits: least });
   let failure: Problem | undefined;
   for (let scaleBits = most; scaleBits >= least; scaleBits--) {
     const spareBits = limitBits - (levels + 2) * scaleBits - 2 * headroomBits;
@@ -53,17 +56,29 @@ export function chooseChain(request: ChainRequest): Scheme | Problem {
   }
   const offered = levelsOffered(degree, security, least, headroomBits);
   const enough = degrees.find((d) => d > degree && levelsOffered(d, security, least, headroomBits) >= levels);
-  return failure ?? problem("chain-too-long", { degree, levels, security, scaleBits: least, offered, limitBits, enough });
+  return (
+    failure ?? problem("chain-too-long", { degree, levels, security, scaleBits: least, offered, limitBits, enough })
+  );
 }
 
 /** Rescales that a degree offers at a scale: "N = 32768 offers 26 at 2^30". At least 0; without a limit (security 0) Infinity. */
-export function levelsOffered(degree: number, security: number, scaleBits: number, headroomBits = leastHeadroomBits): number {
+export function levelsOffered(
+  degree: number,
+  security: number,
+  scaleBits: number,
+  headroomBits = leastHeadroomBits,
+): number {
   const forData = (limitOf(degree, security) ?? 0) - marginNeeded(scaleBits + headroomBits) - 2 * headroomBits;
   return Math.max(0, Math.floor(forData / scaleBits) - 2);
 }
 
 /** The largest scale, log2, at which a degree offers so many levels; may be too small to be of use, or not positive. */
-export function scaleBitsOffered(degree: number, security: number, levels: number, headroomBits = leastHeadroomBits): number {
+export function scaleBitsOffered(
+  degree: number,
+  security: number,
+  levels: number,
+  headroomBits = leastHeadroomBits,
+): number {
   const forData = (limitOf(degree, security) ?? 0) - specialMargin.least - 2 * headroomBits;
   return Math.min(Math.floor(forData / (levels + 2)), maxPrimeBits - specialMargin.least - headroomBits);
 }
@@ -77,7 +92,14 @@ function marginNeeded(firstBits: number): number {
   return Math.max(0, Math.min(specialMargin.least, maxPrimeBits - firstBits));
 }
 
-function build(degree: number, levels: number, scaleBits: number, headroomBits: number, limitBits: number, marginBits: number) {
+function build(
+  degree: number,
+  levels: number,
+  scaleBits: number,
+  headroomBits: number,
+  limitBits: number,
+  marginBits: number,
+) {
   const wanted = 2 ** scaleBits;
   const firstBits = scaleBits + headroomBits;
   const first = largestPrime(2n ** BigInt(firstBits) - 1n, degree, []);

@@ -55,7 +55,14 @@ const at8192: { readonly [K in CostOp]: (primes: number) => number } = {
 };
 
 /** Ops that transform polynomials grow with N log N, the others with N. */
-const pointwise: ReadonlySet<CostOp> = new Set<CostOp>(["multiply", "square", "multiplyPlain", "addPlain", "add", "modSwitch"]);
+const pointwise: ReadonlySet<CostOp> = new Set<CostOp>([
+  "multiply",
+  "square",
+  "multiplyPlain",
+  "addPlain",
+  "add",
+  "modSwitch",
+]);
 
 export const defaultCostTable: CostTable = scaledCostTable("node-seal 7.0.0, EPYC Zen 4, one thread", {});
 

@@ -95,7 +95,10 @@ export class Rules {
     const { level, scale } = standing;
     const modulus = this.#moduli[level];
     invariant(modulus !== undefined, `level ${level} is not in the chain`);
-    invariant(scale > 0 && scale < modulus, `a scale of ${scale} does not fit the modulus ${modulus} of level ${level}`);
+    invariant(
+      scale > 0 && scale < modulus,
+      `a scale of ${scale} does not fit the modulus ${modulus} of level ${level}`,
+    );
     return standing;
   }
 

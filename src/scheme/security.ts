@@ -1,5 +1,5 @@
-import { bitLength } from "./primes.ts";
 import { modulusOf, type Scheme } from "./parameters.ts";
+import { bitLength } from "./primes.ts";
 
 export const securityLevels = [128, 192, 256] as const;
 export type SecurityLevel = (typeof securityLevels)[number];
@@ -46,7 +46,10 @@ export function isSecurityLevel(bits: number): bits is SecurityLevel {
 }
 
 /** The stricter table's limit on all primes together. Undefined where one of the tables has no entry. */
-export function modulusLimit(degree: number, security: number): { readonly bits: number; readonly table: string } | undefined {
+export function modulusLimit(
+  degree: number,
+  security: number,
+): { readonly bits: number; readonly table: string } | undefined {
   if (!isSecurityLevel(security)) return undefined;
   const column = securityLevels.indexOf(security);
   const [ours, newer] = [seal[degree]?.[column], guidelines2024[degree]?.[column]];

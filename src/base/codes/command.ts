@@ -58,7 +58,8 @@ export const commandCodes = {
     severity: "error",
     exit: 3,
     message: (p) => `there is no file '${p.path}'`,
-    help: (p) => (p.suggestion === undefined ? "check the spelling and the folder you are in" : `did you mean '${p.suggestion}'?`),
+    help: (p) =>
+      p.suggestion === undefined ? "check the spelling and the folder you are in" : `did you mean '${p.suggestion}'?`,
   }),
   "not-a-file": code<{ path: string; found: string }>({
     id: "SW911",
@@ -102,13 +103,6 @@ export const commandCodes = {
     message: (p) => `'${p.path}' lies outside the model's folder '${p.folder}', so it was not opened`,
     help: "copy the file into the folder of the model",
   }),
-  "unknown-weight-format": code<{ path: string }>({
-    id: "SW921",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.path}' is no weight file by its name, allowed are .safetensors, .npy and .npz`,
-    help: "save the weights as safetensors",
-  }),
   "input-not-given": code<{ name: string; known: readonly string[] }>({
     id: "SW930",
     severity: "error",
@@ -116,43 +110,12 @@ export const commandCodes = {
     message: (p) => `the model's input '${p.name}' was not given`,
     help: (p) => p.known.map((name) => `--input ${p.known.length === 1 ? "" : `${name}=`}FILE.npy`).join(" "),
   }),
-  "input-not-known": code<{ name: string; suggestion?: string | undefined; known: readonly string[] }>({
-    id: "SW931",
-    severity: "error",
-    exit: 2,
-    message: (p) => `the model has no input named '${p.name}', it has ${p.known.map((n) => `'${n}'`).join(", ")}`,
-    help: (p) => (p.suggestion === undefined ? "name an input of the model" : `did you mean '${p.suggestion}'?`),
-  }),
-  "bad-number": code<{ row: number; column: number; found: string }>({
+  "bad-cell": code<{ row: number; column: number; found: string }>({
     id: "SW932",
     severity: "error",
     exit: 3,
-    message: (p) => `row ${p.row}, column ${p.column} holds '${p.found}', allowed is a finite number such as -0.25 or 1e-3`,
+    message: (p) =>
+      `row ${p.row}, column ${p.column} holds '${p.found}', allowed is a finite number such as -0.25 or 1e-3`,
     help: "separate numbers by commas or spaces and write fractions with a point",
   }),
-  "element-count": code<{ found: number; shape: readonly number[] }>({
-    id: "SW933",
-    severity: "error",
-    exit: 3,
-    message: (p) => `the file holds ${p.found} numbers, the input of shape [${p.shape.join(", ")}] needs ${count(p.shape)}`,
-    help: "give exactly one number for each element, in row-major order",
-  }),
-  "wrong-side": code<{ path: string; found: string; needed: string }>({
-    id: "SW934",
-    severity: "error",
-    exit: 6,
-    message: (p) => `'${p.path}' holds ${p.found}, where ${p.needed} belong`,
-    help: "the secret key never leaves the client; give the server evaluation.keys",
-  }),
-  "wrong-content": code<{ path: string; found: string; needed: string }>({
-    id: "SW935",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.path}' holds ${p.found}, where ${p.needed} belong`,
-    help: "see 'sealwright help' for which command makes which file",
-  }),
 } as const;
-
-function count(shape: readonly number[]): number {
-  return shape.reduce((a, b) => a * b, 1);
-}

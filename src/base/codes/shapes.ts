@@ -166,15 +166,8 @@ export const shapeCodes = {
       `input '${p.name}' of the model was not given${p.given.length > 0 ? `, given were ${p.given.map((n) => `'${n}'`).join(", ")}` : ""}`,
     help: "give a tensor for every input of the model",
   }),
-  "input-shape": code<{ name: string; found: readonly number[]; needed: readonly number[] }>({
-    id: "SW223",
-    severity: "error",
-    exit: 3,
-    message: (p) => `input '${p.name}' has shape ${shape(p.found)}, the model needs ${shape(p.needed)}`,
-    help: "remove a batch dimension, or reshape the data",
-  }),
   "not-encryptable": code<{ layer: string; op: string; choices: string }>({
-    id: "SW224",
+    id: "SW223",
     severity: "error",
     exit: 4,
     message: (p) => `'${p.layer}' is a '${p.op}', which cannot be computed on encrypted values as it is`,

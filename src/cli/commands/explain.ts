@@ -1,7 +1,7 @@
 import { Command } from "commander";
+import { codes } from "../../base/codes.ts";
 import { fail } from "../../base/diagnostic.ts";
 import { nearest } from "../../base/nearest.ts";
-import { codes } from "../../base/codes.ts";
 import { codeFacts, codeReference } from "../../report/reference.ts";
 import type { Io } from "../io.ts";
 
@@ -14,7 +14,9 @@ export function explainCommand(io: Io): Command {
       const names = Object.keys(codes) as (keyof typeof codes)[];
       if (code === undefined) {
         const facts = names.map(codeFacts).sort((a, b) => (a.id < b.id ? -1 : 1));
-        io.out(flags.json ? `${JSON.stringify(facts)}\n` : facts.map((f) => `${f.id}  ${f.name}: ${f.message}\n`).join(""));
+        io.out(
+          flags.json ? `${JSON.stringify(facts)}\n` : facts.map((f) => `${f.id}  ${f.name}: ${f.message}\n`).join(""),
+        );
         return;
       }
       const text = codeReference(code);

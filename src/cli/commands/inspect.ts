@@ -28,7 +28,12 @@ export function inspectCommand(io: Io): Command {
   return addCompileFlags(command).action((path: string, flags: Flags) => {
     if (flags.stopAfter !== undefined) {
       const stage = chosen("pass", flags.stopAfter, pipeline, (pass) => pass.name).name;
-      const { graph, diagnostics } = compileTo(readSource(io, path), modelHost(io, path), stage, compileOptionsOf(flags));
+      const { graph, diagnostics } = compileTo(
+        readSource(io, path),
+        modelHost(io, path),
+        stage,
+        compileOptionsOf(flags),
+      );
       io.err(renderDiagnostics(diagnostics));
       io.out(flags.json ? `${JSON.stringify(stageJson(graph, stage))}\n` : stageTable(graph, stage));
       return;
@@ -38,6 +43,7 @@ export function inspectCommand(io: Io): Command {
       const layer = chosen("layer", flags.explain, layerNames(plan), (name) => name);
       const text = explainLayer(plan, layer)!;
       io.out(flags.json ? `${JSON.stringify({ layer, text })}\n` : text);
-    } else io.out(flags.json ? `${JSON.stringify(inspectJson(plan, bytes.length))}\n` : inspectTable(plan, bytes.length));
+    } else
+      io.out(flags.json ? `${JSON.stringify(inspectJson(plan, bytes.length))}\n` : inspectTable(plan, bytes.length));
   });
 }

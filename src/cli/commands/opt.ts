@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type Pass } from "../../../passes/pass.ts";
+import type { Pass } from "../../../passes/pass.ts";
 import { pipeline } from "../../../passes/pipeline.ts";
 import { optimizeModel } from "../../driver/optimize.ts";
 import { printGraph } from "../../ir/print.ts";

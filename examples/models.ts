@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import { hostOf, type ModelHost, readSafetensors, type SourceFile, type Tensor } from "../src/index.ts";
+import { drawnExamples, exampleWeights } from "./weights.ts";
+
+export const exampleNames = ["digits", ...drawnExamples] as const;
+export type ExampleName = (typeof exampleNames)[number];
+
+/** A model as `compileModel` takes it. */
+export interface Example {
+  readonly file: SourceFile;
+  readonly host: ModelHost;
+}
+
+/** An example with its weights; drawn weights need no file. */
+export function readExample(name: ExampleName): Example {
+  const path = `examples/${name}/${name}.hen`;
+  const text = readFileSync(new URL(`${name}/${name}.hen`, import.meta.url), "utf8");
+  return { file: { path, text }, host: hostOf(weightsOf(name)) };
+}
+
+function weightsOf(name: ExampleName): ReadonlyMap<string, Tensor> {
+  if (name !== "digits") return exampleWeights(name);
+  return readSafetensors(readFileSync(new URL("digits/digits.safetensors", import.meta.url)), "digits.safetensors");
+}

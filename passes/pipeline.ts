@@ -1,0 +1,23 @@
+import { assignLevels } from "./assign-levels.ts";
+import { chooseKeys } from "./choose-keys.ts";
+import { expandPolynomial } from "./expand-polynomial.ts";
+import { foldBatchNorm } from "./fold-batch-norm.ts";
+import { foldLinear } from "./fold-linear.ts";
+import { lowerToHe } from "./lower-to-he.ts";
+import { pack } from "./pack.ts";
+import type { Pass } from "./pass.ts";
+import { rejectUnsupported } from "./reject-unsupported.ts";
+import { shareRotations } from "./share-rotations.ts";
+
+/** Every pass, in the order `compile` runs them, with the reason for its place. */
+export const pipeline: readonly Pass[] = [
+  rejectUnsupported, // first: names the layers as the user wrote them
+  foldBatchNorm, // before expand-polynomial: a convolution without its normalization between can take a factor
+  expandPolynomial, // before fold-linear: its factors and sums fold into the weights beside them
+  foldLinear, // before packing: it changes weights and shapes, which packing lays out
+  pack, // before levels: laying a value out anew costs a level
+  assignLevels, // before lowering: every ciphertext and plaintext is encoded for its level
+  lowerToHe, // last to see layers
+  shareRotations, // after lowering: only there two layers' rotations of one value look alike
+  chooseKeys, // last: what is left are the rotations that will run
+];

@@ -1,0 +1,113 @@
+import type { Diagnostic, Place } from "./diagnostic.ts";
+import { type Position, positionAt, type Span } from "./span.ts";
+
+/** The longest message and the widest source line that are shown; what is beyond is cut. */
+const longestMessage = 2000;
+const widestLine = 160;
+
+/**
+ * A diagnostic as people read it: the message, the line it points at, notes, and what to do. No line end at the end.
+ * Control characters and marks that reorder text are escaped, wherever they come from.
+ */
+export function renderDiagnostic(d: Diagnostic): string {
+  const lines = [`${d.severity}[${d.id}]: ${shown(d.message)}`, ...placeLines(d.place, "^")];
+  for (const note of d.notes) lines.push(`  note: ${shown(note.message)}`, ...indented(placeLines(note.span, "-")));
+  if (d.place !== "nowhere" && "start" in d.place) {
+    for (let call = d.place.caller; call !== undefined; call = call.caller) {
+      lines.push("  note: in the block called here", ...indented(placeLines(call, "-")));
+    }
+  }
+  lines.push(`  help: ${shown(d.help)}`);
+  return lines.join("\n");
+}
+
+/** What `--json` prints for a diagnostic. */
+export interface DiagnosticJson {
+  readonly id: string;
+  readonly code: string;
+  readonly severity: "error" | "warning";
+  readonly exit: number;
+  readonly message: string;
+  readonly help: string;
+  readonly place: PlaceJson | null;
+  readonly notes: readonly { readonly message: string; readonly place: PlaceJson | null }[];
+}
+
+/** Lines and columns count from 1, columns in code points; the end is behind the last character. */
+export interface PlaceJson {
+  readonly path: string;
+  readonly part?: string;
+  readonly start?: Position;
+  readonly end?: Position;
+}
+
+/** A diagnostic as data, for machines. */
+export function diagnosticJson(d: Diagnostic): DiagnosticJson {
+  const { id, code, severity, exit, message, help, place } = d;
+  const notes = d.notes.map((n) => ({ message: shown(n.message), place: placeJson(n.span) }));
+  if (place !== "nowhere" && "start" in place) {
+    for (let call = place.caller; call !== undefined; call = call.caller) {
+      notes.push({ message: "in the block called here", place: placeJson(call) });
+    }
+  }
+  return { id, code, severity, exit, message: shown(message), help: shown(help), place: placeJson(place), notes };
+}
+
+function placeJson(place: Place): PlaceJson | null {
+  if (place === "nowhere") return null;
+  if (!("start" in place)) return { path: place.path, ...(place.part === undefined ? {} : { part: place.part }) };
+  if (place.file.text === "") return { path: place.file.path };
+  const { file, start, end } = place;
+  return { path: file.path, start: positionAt(file, start), end: positionAt(file, end) };
+}
+
+function indented(lines: readonly string[]): string[] {
+  return lines.map((line) => ` ${line}`);
+}
+
+/** Where it is, and the source line with the place underlined. Empty for what no user wrote. */
+function placeLines(place: Place, mark: "^" | "-"): string[] {
+  if (place === "nowhere") return [];
+  if (!("start" in place)) return [` --> ${shown(place.path)}${place.part === undefined ? "" : `: ${shown(place.part)}`}`];
+  const { file, start } = place;
+  if (file.text === "") return file.path.startsWith("<") ? [] : [` --> ${shown(file.path)}`];
+  const { line, column } = positionAt(file, start);
+  const { text, before, width } = excerpt(place);
+  const number = `${line}`;
+  const margin = " ".repeat(number.length);
+  return [
+    ` --> ${shown(file.path)}:${line}:${column}`,
+    `${number} | ${text}`.trimEnd(),
+    `${margin} | ${" ".repeat(before)}${mark.repeat(width)}`,
+  ];
+}
+
+/** The line around a span, cut to what fits, and where the underline goes, counted in shown characters. */
+function excerpt({ file, start, end }: Span): { readonly text: string; readonly before: number; readonly width: number } {
+  const lineStart = file.text.lastIndexOf("\n", start - 1) + 1;
+  const found = file.text.indexOf("\n", start);
+  const lineEnd = found < 0 ? file.text.length : found;
+  const from = Math.max(lineStart, start - widestLine / 2);
+  const to = Math.min(lineEnd, Math.max(from + widestLine, start + 1));
+  const head = `${from > lineStart ? "…" : ""}${shownLine(file.text.slice(from, start))}`;
+  const marked = shownLine(file.text.slice(start, Math.min(Math.max(end, start), to)));
+  const tail = shownLine(file.text.slice(Math.min(Math.max(end, start), to), to));
+  const text = `${head}${marked}${tail}${to < lineEnd ? "…" : ""}`;
+  return { text, before: [...head].length, width: Math.max(1, [...marked.trimEnd()].length) };
+}
+
+function shownLine(text: string): string {
+  return escapeHidden(text.replaceAll("\t", "  ").replaceAll("\r", ""));
+}
+
+function shown(text: string): string {
+  return escapeHidden(text.length <= longestMessage ? text : `${text.slice(0, longestMessage)}…`);
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
+const hidden = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\p{Surrogate}/gu;
+
+/** The text with everything a terminal would act on or not show written as `\u{...}`. */
+export function escapeHidden(text: string): string {
+  return text.replace(hidden, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+}

@@ -1,0 +1,48 @@
+import { Command } from "commander";
+import { formatBytes } from "../../report/quantities.ts";
+import { encryptInputs } from "../../seal/index.ts";
+import { repeated } from "../flags.ts";
+import type { Io } from "../io.ts";
+import { loadPlanFile } from "../load-plan.ts";
+import { readBytes } from "../read-file.ts";
+import { inputPaths, readInputs } from "../tensors-in.ts";
+import { checkOutput, writeFiles } from "../write-file.ts";
+
+interface Flags {
+  readonly keys: string;
+  readonly input: readonly string[];
+  readonly output: string;
+  readonly clamp?: boolean;
+  readonly force?: boolean;
+  readonly insecure?: boolean;
+  readonly json?: boolean;
+}
+
+/** `sealwright encrypt`: the client's numbers become ciphertexts for the server. */
+export function encryptCommand(io: Io): Command {
+  return new Command("encrypt")
+    .description("encrypt the inputs of a plan (client)")
+    .argument("<plan>", "a plan, or the client's bundle of it")
+    .option("--key, --keys <file>", "the secret key", "secret.key")
+    .requiredOption(
+      "-i, --input <file>",
+      "numbers of the input (.npy or text), or name=FILE for each of several",
+      repeated,
+    )
+    .option("-o, --output <file>", "where the ciphertexts go", "inputs.ct")
+    .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
+    .option("-f, --force", "replace the output when it exists")
+    .option("--insecure", "accept a plan that is marked INSECURE")
+    .action(async (path: string, flags: Flags) => {
+      const { plan } = loadPlanFile(io, path, flags);
+      const options = { force: flags.force, inputs: [path, flags.keys, ...inputPaths(io, plan.inputs, flags.input)] };
+      checkOutput(io, flags.output, options);
+      const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp });
+      const key = readBytes(io, flags.keys);
+      io.progress("encrypting");
+      const bytes = await encryptInputs(plan, key, inputs);
+      writeFiles(io, [{ path: flags.output, bytes }], options);
+      if (flags.json) io.out(`${JSON.stringify({ planId: plan.id, output: flags.output, bytes: bytes.length })}\n`);
+      else io.err(`wrote ${flags.output} (${formatBytes(bytes.length)})\n`);
+    });
+}

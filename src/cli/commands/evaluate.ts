@@ -1,0 +1,43 @@
+import { Command } from "commander";
+import { formatBytes, formatTime } from "../../report/quantities.ts";
+import { evaluateCiphertexts } from "../../seal/index.ts";
+import type { Io } from "../io.ts";
+import { loadPlanFile } from "../load-plan.ts";
+import { readBytes } from "../read-file.ts";
+import { checkOutput, writeFiles } from "../write-file.ts";
+
+interface Flags {
+  readonly keys: string;
+  readonly input: string;
+  readonly output: string;
+  readonly force?: boolean;
+  readonly insecure?: boolean;
+  readonly json?: boolean;
+}
+
+/** `sealwright evaluate`: the server's part. It needs no secret and refuses one. */
+export function evaluateCommand(io: Io): Command {
+  return new Command("evaluate")
+    .description("evaluate a plan on ciphertexts (server)")
+    .argument("<plan>", "a plan")
+    .option("--key, --keys <file>", "the client's evaluation keys", "evaluation.keys")
+    .option("-i, --input <file>", "the client's ciphertexts", "inputs.ct")
+    .option("-o, --output <file>", "where the resulting ciphertexts go", "outputs.ct")
+    .option("-f, --force", "replace the output when it exists")
+    .option("--insecure", "accept a plan that is marked INSECURE")
+    .action(async (path: string, flags: Flags) => {
+      const options = { force: flags.force, inputs: [path, flags.keys, flags.input] };
+      checkOutput(io, flags.output, options);
+      const { plan } = loadPlanFile(io, path, flags);
+      const keys = readBytes(io, flags.keys);
+      const inputs = readBytes(io, flags.input);
+      const began = io.now();
+      io.progress("evaluating");
+      const bytes = await evaluateCiphertexts(plan, keys, inputs);
+      const milliseconds = io.now() - began;
+      writeFiles(io, [{ path: flags.output, bytes }], options);
+      if (flags.json)
+        io.out(`${JSON.stringify({ planId: plan.id, output: flags.output, bytes: bytes.length, milliseconds })}\n`);
+      else io.err(`wrote ${flags.output} (${formatBytes(bytes.length)}) after ${formatTime(milliseconds)}\n`);
+    });
+}

@@ -1,0 +1,37 @@
+import { hostOf, parseModel } from "../../grammar/index.ts";
+import { Diagnostics } from "../base/diagnostic.ts";
+import type { Tensor } from "../base/tensor.ts";
+import type { Graph } from "../ir/graph.ts";
+import { floatMachine } from "../plan/float-machine.ts";
+import type { Machine, Tensors } from "../plan/machine.ts";
+import type { Plan } from "../plan/plan.ts";
+import { readPlan } from "../plan/plan-file.ts";
+import { simMachine } from "../plan/sim-machine.ts";
+import { verifyPlan } from "../plan/verify-plan.ts";
+import { sealMachine } from "../seal/index.ts";
+
+/** The machines that can run a plan: the network in float64, the program on numbers, the program on ciphertexts. */
+export const machines = { float: floatMachine, sim: simMachine, seal: sealMachine } as const satisfies {
+  readonly [name: string]: Machine;
+};
+export type MachineName = keyof typeof machines;
+
+/** Reads a plan file and checks all it claims. Throws a SealwrightError; nothing of a bad plan gets out. */
+export function openPlan(bytes: Uint8Array, path: string, options: { readonly insecure?: boolean } = {}): Plan {
+  const plan = readPlan(bytes, path, parseGraph);
+  verifyPlan(plan, path, options);
+  return plan;
+}
+
+/** Computes a plan's outputs from clear inputs, all in one process. */
+export function runPlan(plan: Plan, inputs: Tensors, machine: MachineName = "seal"): Promise<Tensors> {
+  return machines[machine].run(plan, inputs);
+}
+
+/** Parses a printed graph with the tensors its text mentions. Throws a SealwrightError. */
+export function parseGraph(text: string, tensors: ReadonlyMap<string, Tensor>, path: string): Graph {
+  const diagnostics = new Diagnostics();
+  const model = parseModel({ path, text }, hostOf(tensors), diagnostics);
+  diagnostics.throwIfErrors();
+  return model!.graph;
+}

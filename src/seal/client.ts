@@ -1,0 +1,127 @@
+import { fail } from "../base/diagnostic.ts";
+import type { Tensors } from "../plan/machine.ts";
+import type { Port } from "../plan/plan.ts";
+import { fromSlots, toSlots } from "../packing/slots.ts";
+import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
+import { readContainer, writeContainer } from "./container.ts";
+import type { Context } from "./context.ts";
+import { type ClientPlan, loadSecretKey, refuse } from "./keys.ts";
+import { requireRandomness } from "./library.ts";
+import { checkInputs, type InputOptions, largestOutput, largestRms, partsOf } from "./ports.ts";
+import { type CiphertextForm, ciphertextLength, ciphertextMisfit } from "./serialized.ts";
+
+/** The side that holds the secret key. */
+export interface Client {
+  readonly keyId: string;
+  /** Encrypts a model's inputs, once they are what the plan declares. */
+  encrypt(inputs: Tensors, options?: InputOptions): Uint8Array;
+  /** Decrypts a result. Throws a SealwrightError when it is damaged, of another plan or key, or not plausible. */
+  decrypt(result: Uint8Array): Tensors;
+  dispose(): void;
+}
+
+/** What a ciphertext of a port has to be: as many primes as its level says, at exactly the canonical scale. */
+export function formOf(context: Context, level: number, seeded: boolean): CiphertextForm {
+  const { scheme } = context;
+  return {
+    parmsId: context.levels[level]!,
+    degree: scheme.degree,
+    primes: scheme.primes.slice(0, level + 1),
+    scale: canonicalScales(scheme)[level]!,
+    seeded,
+  };
+}
+
+/** Opens the client side of a plan with its secret key file. */
+export function openClient(context: Context, plan: ClientPlan, secretKey: Uint8Array): Client {
+  requireRandomness();
+  const { seal, handle, encoder } = context;
+  const { api } = seal;
+  const { keyId, key } = loadSecretKey(context, plan, secretKey);
+  const { encryptor, decryptor, plaintext, top, ciphertext } = seal.guard("opening the client", () =>
+    // SEAL's encryptor wants a public key even if it never uses it.
+    seal.using(new api.KeyGenerator(handle, key), (generator) =>
+      seal.using(generator.createPublicKey(), (open) => ({
+        encryptor: new api.Encryptor(handle, open, key),
+        decryptor: new api.Decryptor(handle, key),
+        plaintext: new api.Plaintext(),
+        top: new api.Plaintext(),
+        ciphertext: new api.Ciphertext(),
+      })),
+    ),
+  );
+  const none = api.ComprModeType.none;
+
+  const encryptSlots = (slots: Float64Array, level: number): Uint8Array =>
+    seal.guard("encrypting", () => {
+      encoder.encode(slots, formOf(context, level, true).scale, top);
+      context.evaluator.plainModSwitchTo(top, context.levels[level]!.handle, plaintext);
+      return seal.using(encryptor.encryptSymmetricSerializable(plaintext), (c) => c.saveToArray(none) as Uint8Array);
+    });
+
+  const decryptSlots = (bytes: Uint8Array): Float64Array =>
+    seal.guard("decrypting", () => {
+      ciphertext.loadFromArray(handle, bytes);
+      decryptor.decrypt(ciphertext, plaintext);
+      return encoder.decodeFloat64(plaintext) as Float64Array;
+    });
+
+  return {
+    keyId,
+    encrypt(inputs, options) {
+      const checked = checkInputs(plan.inputs, inputs, options);
+      const slots = new Map(plan.inputs.map((port) => [port.name, toSlots(checked.get(port.name)!, port.layout)]));
+      const parts = partsOf(plan.inputs);
+      const sections = parts.map(({ port, section }) => ({ name: section, bytes: ciphertextLength(formOf(context, port.level, true)) }));
+      return writeContainer("ciphertexts", { planId: plan.id, keyId }, sections, (i) => {
+        const { port, part } = parts[i]!;
+        return encryptSlots(slots.get(port.name)![part]!, port.level);
+      });
+    },
+    decrypt(result) {
+      const what = "the encrypted result";
+      const { keyId: found, sections } = readContainer(result, { what, kind: "result", planId: plan.id });
+      if (found !== keyId) fail("wrong-secret-key", "nowhere", { what, found, needed: keyId });
+      checkParts(context, plan.outputs, sections, what, false);
+      return new Map(
+        plan.outputs.map((port) => {
+          const slots = partsOf([port]).map(({ section }) => decryptSlots(sections.get(section)!));
+          checkPlausible(port, slots, context.scheme);
+          const value = fromSlots(slots, port.layout, port.shape);
+          const limit = largestOutput(port, context.scheme);
+          const beyond = value.data.find((v) => !(Math.abs(v) <= limit));
+          if (beyond !== undefined) fail("result-not-trustworthy", "nowhere", { name: port.name, found: beyond, limit });
+          return [port.name, value];
+        }),
+      );
+    },
+    dispose: () => seal.release(encryptor, decryptor, plaintext, top, ciphertext, key),
+  };
+}
+
+/** Garbage is in every slot, so the idle ones tell as well. Written so that a NaN fails. */
+function checkPlausible({ name, level }: Port, slots: readonly Float64Array[], scheme: Scheme): void {
+  const limit = largestRms(level, scheme);
+  for (const vector of slots) {
+    const found = Math.sqrt(vector.reduce((sum, v) => sum + v * v, 0) / vector.length);
+    if (!(found <= limit)) fail("result-not-trustworthy", "nowhere", { name, found, limit });
+  }
+}
+
+/** Checks that a container has exactly the ciphertexts of some ports, each as the plan declares it. */
+export function checkParts(
+  context: Context,
+  ports: readonly Port[],
+  sections: ReadonlyMap<string, Uint8Array>,
+  what: string,
+  seeded: boolean,
+): void {
+  const parts = partsOf(ports);
+  if (sections.size !== parts.length || parts.some(({ section }) => !sections.has(section))) {
+    const list = (names: Iterable<string>) => [...names].slice(0, 8).map((name) => `'${name}'`).join(", ") || "nothing";
+    fail("sections-differ", "nowhere", { what, found: list(sections.keys()), needed: list(parts.map((p) => p.section)) });
+  }
+  for (const { port, section } of parts) {
+    refuse(ciphertextMisfit(sections.get(section)!, formOf(context, port.level, seeded)), what, `'${section}'`);
+  }
+}

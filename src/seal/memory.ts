@@ -1,0 +1,124 @@
+import { fail } from "../base/diagnostic.ts";
+import { type Graph, inputNodes, type Node, type NodeId } from "../ir/graph.ts";
+import { dyingAfter, isComputed, isPlaintext } from "../plan/liveness.ts";
+import { cachedPlaintexts } from "../plan/memory.ts";
+import { type Scheme, topLevel } from "../scheme/parameters.ts";
+import { ciphertextBytes, contextBytes, galoisKeyBytes, plaintextBytes, relinKeyBytes, savedPlaintextBytes } from "../scheme/sizes.ts";
+import type { Plan } from "../plan/plan.ts";
+import { stepGroups } from "./keys.ts";
+import { type Register, RegisterFile } from "./registers.ts";
+
+/** SEAL's heap ends at 4 GiB, and there it hangs instead of failing: stay well below. */
+export const defaultMemoryLimit = 3.5 * 2 ** 30;
+
+/** Bytes by what takes them. All but `cache` are in SEAL's heap, where nothing that was taken is ever given back. */
+export interface MemoryNeeds {
+  readonly context: number;
+  readonly keys: number;
+  readonly ciphertexts: number;
+  readonly plaintexts: number;
+  /** What SEAL's operations take for a moment, and its pools keep. */
+  readonly temporaries: number;
+  /** Encoded plaintexts kept between runs, outside the heap. */
+  readonly cache: number;
+}
+
+export interface MemoryOptions {
+  /** Default 3.5 GiB. */
+  readonly limitBytes?: number | undefined;
+  /** The most to keep encoded plaintexts in; default whatever the limit leaves. */
+  readonly cacheBytes?: number | undefined;
+}
+
+type MeasuredPlan = Pick<Plan, "scheme" | "galoisSteps" | "program">;
+
+/** What evaluating a plan takes with a plaintext cache of so many bytes. */
+export function memoryNeeds({ scheme, galoisSteps, program }: MeasuredPlan, cacheBytes: number): MemoryNeeds {
+  const { degree } = scheme;
+  const primes = topLevel(scheme) + 1;
+  const relin = program.nodes.some((node) => node.op === "he_relinearize") ? relinKeyBytes(degree, primes) : 0;
+  const keyBytes = galoisKeyBytes(degree, primes);
+  const group = Math.max(0, ...stepGroups(galoisSteps, degree, primes).map((g) => g.length)) * keyBytes;
+  const cached = cachedPlaintexts(program, degree, cacheBytes);
+  const inputs = program.nodes.filter((node) => node.op === "he_input");
+  return {
+    // The module itself starts with 16 MiB.
+    context: 2 ** 24 + contextBytes(degree, primes),
+    // While a group is loaded, its bytes lie beside it.
+    keys: relin + galoisSteps.length * keyBytes + group / 2,
+    // Loading makes the new ciphertext before it drops the old one.
+    ciphertexts: registersNeeded(program) * degree * 8 + 2 * inputs.reduce((sum, node) => sum + cipherBytes(node, degree), 0),
+    plaintexts: livePlaintexts(program, degree, cached) + 2 * plaintextBytes(degree, primes),
+    temporaries: temporaryBytes(scheme),
+    cache: [...cached].reduce((sum, { type }) => sum + savedPlaintextBytes(degree, type.kind === "plain" ? type.level + 1 : 0), 0),
+  };
+}
+
+/**
+ * The bytes to keep plaintexts in, so that the plan stays within its limit. Throws a SealwrightError when it does not fit
+ * even without any.
+ */
+export function planMemory(plan: MeasuredPlan, { limitBytes = defaultMemoryLimit, cacheBytes = limitBytes }: MemoryOptions = {}): number {
+  const bare = memoryNeeds(plan, 0);
+  const heap = total(bare);
+  if (heap > Math.min(limitBytes, defaultMemoryLimit)) {
+    const [largest] = Object.entries(bare).reduce((a, b) => (b[1] > a[1] ? b : a));
+    fail("memory-limit", "nowhere", { neededBytes: heap, limitBytes: Math.min(limitBytes, defaultMemoryLimit), largest });
+  }
+  return Math.min(cacheBytes, limitBytes - heap);
+}
+
+export function total(needs: MemoryNeeds): number {
+  return Object.values(needs).reduce((sum: number, bytes: number) => sum + bytes, 0);
+}
+
+/** Room that the machine's registers reach, by handing them out as a run does. */
+function registersNeeded(program: Graph): number {
+  const dying = dyingAfter(program);
+  const file = new RegisterFile<undefined>(() => undefined);
+  const held = new Map<NodeId, Register<undefined>>();
+  for (const node of program.nodes) {
+    if (isComputed(node)) held.set(node.id, file.take(roomOf(program, node)));
+    for (const id of dying[node.id]!) {
+      const register = held.get(id);
+      if (register !== undefined) file.give(register);
+      held.delete(id);
+    }
+  }
+  return file.capacity;
+}
+
+function roomOf(program: Graph, node: Node): number {
+  const sizes = [node, ...inputNodes(program, node)].map(({ type }) => (type.kind === "cipher" ? type.size : 0));
+  return node.type.kind === "cipher" ? Math.max(...sizes) * (node.type.level + 1) : 0;
+}
+
+/** The largest number of objects that plaintexts use at each level; cached ones need one each for a moment. */
+function livePlaintexts(program: Graph, degree: number, cached: ReadonlySet<Node>): number {
+  const dying = dyingAfter(program);
+  const live = new Map<number, Set<NodeId>>();
+  const most = new Map<number, number>();
+  for (const node of program.nodes) {
+    if (isPlaintext(node)) continue;
+    for (const operand of inputNodes(program, node)) {
+      if (operand.type.kind !== "plain") continue;
+      const { level } = operand.type;
+      const here = live.get(level) ?? new Set();
+      live.set(level, here);
+      here.add(operand.id);
+      most.set(level, Math.max(most.get(level) ?? 0, here.size + 1));
+      if (cached.has(operand)) here.delete(operand.id);
+    }
+    for (const id of dying[node.id]!) for (const here of live.values()) here.delete(id);
+  }
+  return [...most].reduce((sum, [level, count]) => sum + count * plaintextBytes(degree, level + 1), 0);
+}
+
+function cipherBytes({ type }: Node, degree: number): number {
+  return type.kind === "cipher" ? ciphertextBytes(degree, type.level + 1, type.size) : 0;
+}
+
+/** Key switching at each level takes the operand, its digits and two accumulators over all primes; pools keep those of every level. */
+function temporaryBytes({ degree, primes }: Scheme): number {
+  return primes.reduce((sum, _, level) => sum + (8 * (level + 1) + 8) * degree * 8, 0);
+}

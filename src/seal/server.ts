@@ -1,0 +1,98 @@
+import { fail, invariant } from "../base/diagnostic.ts";
+import { execute } from "../plan/execute.ts";
+import { layerConstants } from "../plan/layer.ts";
+import type { Plan } from "../plan/plan.ts";
+import { canonicalScales } from "../scheme/parameters.ts";
+import { savedCiphertextBytes } from "../scheme/sizes.ts";
+import { checkParts } from "./client.ts";
+import { readContainer, writeContainer } from "./container.ts";
+import type { Context } from "./context.ts";
+import { loadEvaluationKeys } from "./keys.ts";
+import { plaintextCache, type SealCipher, sealEvaluator } from "./machine.ts";
+import { partsOf, sectionOf } from "./ports.ts";
+
+/** What the server needs of a plan. */
+export type ServerPlan = Pick<Plan, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs" | "program">;
+
+export interface ServerOptions {
+  /** Bytes of encoded plaintexts to keep between evaluations, outside SEAL's heap. Default 0. */
+  readonly cacheBytes?: number;
+}
+
+export interface RunHooks {
+  progress?(done: number, total: number): void;
+  layer?(name: string): void;
+}
+
+/** The side that computes on ciphertexts, for one client's keys and any number of its inputs. */
+export interface Server {
+  readonly keyId: string;
+  evaluate(ciphertexts: Uint8Array, hooks?: RunHooks): Uint8Array;
+  dispose(): void;
+}
+
+/** Opens the server side of a plan with a client's evaluation keys. */
+export function openServer(context: Context, plan: ServerPlan, evaluationKeys: Uint8Array, { cacheBytes = 0 }: ServerOptions = {}): Server {
+  const { program } = plan;
+  const relinearizes = program.nodes.some((node) => node.op === "he_relinearize");
+  const keys = loadEvaluationKeys(context, plan, evaluationKeys, relinearizes);
+  const machine = sealEvaluator(context, keys, plan.galoisSteps);
+  const plaintexts = plaintextCache(context, machine, cacheBytes);
+
+  /** The program's ciphertext inputs. Those made before one fails are given back. */
+  const load = (sections: ReadonlyMap<string, Uint8Array>): Map<string, SealCipher> => {
+    const inputs = new Map<string, SealCipher>();
+    try {
+      for (const node of program.nodes) {
+        if (node.op !== "he_input") continue;
+        const { input, part, level } = node.attrs;
+        const bytes = sections.get(sectionOf(input, part));
+        invariant(bytes !== undefined, `'${node.name}' is part ${part} of no input`);
+        invariant(plan.inputs.find((port) => port.name === input)?.level === level, `'${node.name}' is not at its input's level`);
+        inputs.set(node.name, machine.load(bytes, level));
+      }
+      return inputs;
+    } catch (error) {
+      for (const cipher of inputs.values()) machine.free(cipher);
+      throw error;
+    }
+  };
+
+  const save = (results: ReadonlyMap<string, readonly SealCipher[]>): Uint8Array => {
+    const parts = partsOf(plan.outputs);
+    const scales = canonicalScales(plan.scheme);
+    const sections = parts.map(({ port, section }) => ({ name: section, bytes: savedCiphertextBytes(plan.scheme.degree, port.level + 1) }));
+    return writeContainer("result", { planId: plan.id, keyId: keys.keyId }, sections, (i) => {
+      const { port, part, section } = parts[i]!;
+      const cipher = results.get(port.name)?.[part];
+      invariant(cipher !== undefined, `the program does not compute '${section}'`);
+      const { level, scale, size } = cipher;
+      const declared = level === port.level && scale === scales[level] && size === 2;
+      invariant(declared, `'${section}' is at level ${level}, scale ${scale}, size ${size}, the plan declares level ${port.level}`);
+      return machine.save(cipher);
+    });
+  };
+
+  return {
+    keyId: keys.keyId,
+    evaluate(ciphertexts, hooks = {}) {
+      const what = "the encrypted inputs";
+      const { keyId: found, sections } = readContainer(ciphertexts, { what, kind: "ciphertexts", planId: plan.id });
+      if (found !== keys.keyId) fail("foreign-keys", "nowhere", { what, found, needed: keys.keyId });
+      checkParts(context, plan.inputs, sections, what, true);
+      const inputs = load(sections);
+      const freed = new Set<SealCipher>(inputs.values());
+      try {
+        const results = execute(program, machine, inputs, (node) => layerConstants(program, node), { hooks, plaintexts });
+        for (const parts of results.values()) for (const part of parts) freed.add(part);
+        return save(results);
+      } finally {
+        if (context.seal.lost === undefined) for (const cipher of freed) machine.free(cipher);
+      }
+    },
+    dispose() {
+      machine.dispose();
+      keys.dispose();
+    },
+  };
+}

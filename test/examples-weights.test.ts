@@ -1,0 +1,58 @@
+import { createHash } from "node:crypto";
+import { expect, it } from "vitest";
+import { exampleNames, readExample } from "../examples/models.ts";
+import { seededRandom } from "../examples/random.ts";
+import { drawnExamples, exampleWeights } from "../examples/weights.ts";
+import { parseModel } from "../grammar/index.ts";
+import { Diagnostics } from "../src/base/diagnostic.ts";
+import { elementCount, type Tensor } from "../src/base/tensor.ts";
+import { evaluate, inputsOf } from "../src/ir/evaluate.ts";
+import { shapeOf } from "../src/ops/value-type.ts";
+
+function parseExample(name: (typeof exampleNames)[number]) {
+  const { file, host } = readExample(name);
+  const diagnostics = new Diagnostics();
+  const model = parseModel(file, host, diagnostics);
+  expect(diagnostics.all).toEqual([]);
+  return model!;
+}
+
+/** Pixels even in 0 .. 1, for which the weights are drawn. */
+function drawnInput(shape: readonly number[]): Tensor {
+  return { shape, data: Float64Array.from({ length: elementCount(shape) }, seededRandom(99)) };
+}
+
+it.for(drawnExamples)("%s has the same weights on every machine", (name) => {
+  const hash = createHash("sha256");
+  for (const [key, { shape, data }] of exampleWeights(name)) {
+    hash.update(`${key} [${shape}]`).update(new Uint8Array(Float32Array.from(data).buffer));
+  }
+  expect({ name, hash: hash.digest("hex").slice(0, 16) }).toMatchSnapshot();
+});
+
+it.for(drawnExamples)("the weights of %s are single-precision numbers", (name) => {
+  for (const { data, shape } of exampleWeights(name).values()) {
+    expect(data).toHaveLength(elementCount(shape));
+    expect(data.every((v) => Math.fround(v) === v)).toBe(true);
+  }
+});
+
+it.for(exampleNames)("%s parses, uses every weight and has ten outputs", (name) => {
+  const { graph, targets } = parseExample(name);
+  expect(graph.name).toBe(name);
+  expect(targets.map((target) => target.name)).toEqual(["seal"]);
+  expect(graph.outputs.map((output) => output.name)).toEqual(["logits"]);
+  expect(shapeOf(graph.nodes[graph.outputs[0]!.node]!.type)).toEqual([10]);
+  if (name === "digits") return;
+  const constants = graph.nodes.filter(({ op }) => op === "constant").map((node) => node.name);
+  expect(constants.toSorted()).toEqual([...exampleWeights(name).keys()].toSorted());
+});
+
+it.for(drawnExamples)("the outputs of %s are numbers near one", (name) => {
+  const { graph } = parseExample(name);
+  const [input] = inputsOf(graph);
+  const logits = evaluate(graph, new Map([[input!.name, drawnInput(shapeOf(input!.type)!)]])).get("logits")!;
+  const largest = logits.data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  expect(largest).toBeGreaterThan(0.1);
+  expect(largest).toBeLessThan(10);
+});
