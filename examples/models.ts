@@ -20,5 +20,6 @@ export function readExample(name: ExampleName): Example {
 
 function weightsOf(name: ExampleName): ReadonlyMap<string, Tensor> {
   if (name !== "digits") return exampleWeights(name);
-  return readSafetensors(readFileSync(new URL("digits/digits.safetensors", import.meta.url)), "digits.safetensors");
+  const path = "examples/digits/digits.safetensors";
+  return readSafetensors(readFileSync(new URL("digits/digits.safetensors", import.meta.url)), path).tensors;
 }

@@ -32,7 +32,11 @@ it("compiling twice gives the same bytes", async () => {
 it("an existing plan is kept unless forced, and never is the model overwritten", async () => {
   const folder = await compiled();
   const before = fs.statSync(join(folder, "tiny.plan")).mtimeMs;
-  expect(await run(folder, "compile", "tiny.hen", "-o", "tiny.plan")).toMatchObject({ code: 2, out: "", err: expect.stringContaining("SW903") });
+  expect(await run(folder, "compile", "tiny.hen", "-o", "tiny.plan")).toMatchObject({
+    code: 2,
+    out: "",
+    err: expect.stringContaining("SW903"),
+  });
   expect(fs.statSync(join(folder, "tiny.plan")).mtimeMs).toBe(before);
   expect((await run(folder, "compile", "tiny.hen", "-o", "tiny.plan", "--force")).code).toBe(0);
   for (const path of ["tiny.hen", "tiny.safetensors"]) {
@@ -48,7 +52,10 @@ it("compile --stop-after prints the graph of that stage, which reads back", asyn
   expect(packed).toMatchObject({ code: 0, out: expect.stringContaining("packed [4] in") });
   expect(fs.existsSync(join(folder, "tiny.plan"))).toBe(false);
   fs.writeFileSync(join(folder, "packed.hen"), packed.out);
-  expect(await run(folder, "opt", "packed.hen", "--pass", "share-rotations")).toMatchObject({ code: 0, out: packed.out });
+  expect(await run(folder, "opt", "packed.hen", "--pass", "share-rotations")).toMatchObject({
+    code: 0,
+    out: packed.out,
+  });
 });
 
 it("passes can be printed, timed and dumped", async () => {
@@ -59,7 +66,9 @@ it("passes can be printed, timed and dumped", async () => {
   expect(ran.err).toMatch(/^pack +\d/m);
   const dumps = fs.readdirSync(join(folder, "dumps")).filter((name) => name.endsWith(".hen"));
   const { out } = await run(folder, "passes", "--json");
-  const names = (JSON.parse(out) as { name: string }[]).map((pass, i) => `${String(i + 1).padStart(2, "0")}-${pass.name}.hen`);
+  const names = (JSON.parse(out) as { name: string }[]).map(
+    (pass, i) => `${String(i + 1).padStart(2, "0")}-${pass.name}.hen`,
+  );
   expect(dumps.sort()).toEqual(names);
 });
 
@@ -85,7 +94,16 @@ it("inspect --json counts what the plan does", async () => {
 
 it("inspect --stop-after pack counts rotations without parameters", async () => {
   const folder = tinyFolder();
-  const { code, out } = await run(folder, "inspect", "tiny.hen", "--stop-after", "pack", "--json", "--set", "degree=1024");
+  const { code, out } = await run(
+    folder,
+    "inspect",
+    "tiny.hen",
+    "--stop-after",
+    "pack",
+    "--json",
+    "--set",
+    "degree=1024",
+  );
   expect([code, JSON.parse(out).stage]).toEqual([0, "pack"]);
 });
 
@@ -113,7 +131,10 @@ it("run takes a model, a named input, and saves its output", async () => {
   const ran = await run(folder, "run", "tiny.hen", "-i", "x=x.csv", "--machine", "float", "-o", "y.npy");
   expect(ran).toMatchObject({ code: 0, out: "" });
   expect(fs.readFileSync(join(folder, "y.npy")).subarray(1, 6).toString()).toBe("NUMPY");
-  expect(await run(folder, "run", "tiny.hen", "-i", "y.npy", "--machine", "float")).toMatchObject({ code: 3, err: expect.stringContaining("SW841") });
+  expect(await run(folder, "run", "tiny.hen", "-i", "y.npy", "--machine", "float")).toMatchObject({
+    code: 3,
+    err: expect.stringContaining("SW841"),
+  });
 });
 
 it.for([
@@ -165,8 +186,16 @@ it("mistyped commands and passes get a suggestion", async () => {
 });
 
 it("help and version go to stdout and succeed", async () => {
-  expect(await run("/", "--help")).toMatchObject({ code: 0, err: "", out: expect.stringContaining("Usage: sealwright COMMAND") });
-  expect(await run("/", "help", "compile")).toMatchObject({ code: 0, err: "", out: expect.stringContaining("--stop-after") });
+  expect(await run("/", "--help")).toMatchObject({
+    code: 0,
+    err: "",
+    out: expect.stringContaining("Usage: sealwright COMMAND"),
+  });
+  expect(await run("/", "help", "compile")).toMatchObject({
+    code: 0,
+    err: "",
+    out: expect.stringContaining("--stop-after"),
+  });
   expect(await run("/")).toMatchObject({ code: 0, out: expect.stringContaining("Usage") });
   expect((await run("/", "--version")).out).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
@@ -174,14 +203,22 @@ it("help and version go to stdout and succeed", async () => {
 it("errors print as one line of JSON when asked for", async () => {
   const ran = await run("/", "compile", "no-such.hen", "--json");
   expect([ran.code, ran.out]).toEqual([3, ""]);
-  expect(JSON.parse(ran.err)).toMatchObject({ format: "sealwright-diagnostics", errors: 1, diagnostics: [{ id: "SW910" }] });
+  expect(JSON.parse(ran.err)).toMatchObject({
+    format: "sealwright-diagnostics",
+    errors: 1,
+    diagnostics: [{ id: "SW910" }],
+  });
 });
 
 it("check is silent about a good model and exits like compile for a bad one", async () => {
   const folder = tinyFolder();
   expect(await run(folder, "check", "tiny.hen")).toEqual({ code: 0, out: "", err: "" });
   fs.writeFileSync(join(folder, "bad.hen"), tinyModel.replace("fc2.weight", "fc2.wieght"));
-  expect(await run(folder, "check", "bad.hen")).toMatchObject({ code: 3, out: "", err: expect.stringContaining("fc2.weight") });
+  expect(await run(folder, "check", "bad.hen")).toMatchObject({
+    code: 3,
+    out: "",
+    err: expect.stringContaining("fc2.weight"),
+  });
 });
 
 it("settings can be overridden, and unknown ones are refused", async () => {
@@ -212,7 +249,12 @@ it("weights outside the model's folder are not opened", async () => {
   const folder = join(outer, "inner");
   fs.mkdirSync(folder);
   fs.symlinkSync("../tiny.safetensors", join(folder, "link.safetensors"));
-  for (const path of ["../tiny.safetensors", join(outer, "tiny.safetensors"), "link.safetensors", "x/../../tiny.safetensors"]) {
+  for (const path of [
+    "../tiny.safetensors",
+    join(outer, "tiny.safetensors"),
+    "link.safetensors",
+    "x/../../tiny.safetensors",
+  ]) {
     fs.writeFileSync(join(folder, "m.hen"), tinyModel.replace("tiny.safetensors", path));
     const ran = await run(folder, "check", "m.hen");
     expect([path, ran.code, ran.out]).toEqual([path, 6, ""]);

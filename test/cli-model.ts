@@ -27,7 +27,7 @@ export const tinyInput = [0.5, -0.25, 1, -0.75];
 
 /** What the network answers in float64. */
 export function tinyAnswer(x: readonly number[] = tinyInput): number[] {
-  const [[, , w1], [, , b1], [, , w2]] = weights as unknown as readonly [string, number[], number[]][];
+  const [w1, b1, w2] = weights.map(([, , data]) => data);
   const h = [0, 1, 2].map((row) => (x.reduce((sum, v, i) => sum + w1![row * 4 + i]! * v, 0) + b1![row]!) ** 2);
   return [0, 1].map((row) => h.reduce((sum, v, i) => sum + w2![row * 3 + i]! * v, 0));
 }

@@ -21,9 +21,23 @@ const at = (found: string) => ({ file, start: text.indexOf(found), end: text.ind
 function leveled(): Graph {
   const b = new GraphBuilder("n", scheme);
   const layout = firstSlots(scheme, 8);
-  const type = (level: number) => ({ kind: "leveled", shape: [8], layout, level, scaleBits: bitsOfScale(scales[level]!) }) as const;
-  const x = b.add({ op: "input", inputs: [], attrs: { shape: [8], range: [0, 1] }, name: "x", span: at("x:"), type: type(3) });
-  const w = b.add({ op: "constant", inputs: [], attrs: { data: tensor([8, 8], new Float64Array(64).fill(0.5)) }, name: "w", span: noSpan });
+  const type = (level: number) =>
+    ({ kind: "leveled", shape: [8], layout, level, scaleBits: bitsOfScale(scales[level]!) }) as const;
+  const x = b.add({
+    op: "input",
+    inputs: [],
+    attrs: { shape: [8], range: [0, 1] },
+    name: "x",
+    span: at("x:"),
+    type: type(3),
+  });
+  const w = b.add({
+    op: "constant",
+    inputs: [],
+    attrs: { data: tensor([8, 8], new Float64Array(64).fill(0.5)) },
+    name: "w",
+    span: noSpan,
+  });
   const h = b.add({ op: "dense", inputs: [x, w], attrs: {}, name: "fc.1", span: at("h ="), type: type(2) });
   const v = b.add({ op: "reshape", inputs: [h], attrs: { shape: [8] }, name: "view", span: noSpan, type: type(2) });
   b.output("y", b.add({ op: "square", inputs: [v], attrs: {}, name: "sq", span: at("y ="), type: type(1) }));
@@ -38,7 +52,8 @@ function program(layer = "fc.1"): Graph {
   return p.build();
 }
 
-const ms = (op: Parameters<typeof defaultCostTable.milliseconds>[0], primes: number) => defaultCostTable.milliseconds(op, 8192, primes);
+const ms = (op: Parameters<typeof defaultCostTable.milliseconds>[0], primes: number) =>
+  defaultCostTable.milliseconds(op, 8192, primes);
 
 it("totals count every operation, key and ciphertext", () => {
   const cost = measureCost({ leveled: leveled(), program: program() });
@@ -62,8 +77,26 @@ it("totals count every operation, key and ciphertext", () => {
 });
 
 it("layers come in the order of the network, with the line the user wrote", () => {
-  const { layers } = measureCost({ leveled: leveled(), program: program(), bounds: new Map([["fc.1", 2 ** -14], ["sq", 2 ** -12.5]]) });
-  expect(layers.map(({ name, op, line, levelIn, levelOut, rotations, rescales, boundBits }) => [name, op, line, levelIn, levelOut, rotations, rescales, boundBits])).toEqual([
+  const { layers } = measureCost({
+    leveled: leveled(),
+    program: program(),
+    bounds: new Map([
+      ["fc.1", 2 ** -14],
+      ["sq", 2 ** -12.5],
+    ]),
+  });
+  expect(
+    layers.map(({ name, op, line, levelIn, levelOut, rotations, rescales, boundBits }) => [
+      name,
+      op,
+      line,
+      levelIn,
+      levelOut,
+      rotations,
+      rescales,
+      boundBits,
+    ]),
+  ).toEqual([
     ["fc.1", "dense", 3, 3, 2, 4, 1, 14],
     ["view", "reshape", 0, 2, 2, 0, 0, 14],
     ["sq", "square", 4, 2, 1, 0, 1, 12.5],
@@ -83,7 +116,11 @@ it("time is the sum over ops at their levels, and the layers add up to the total
 
 it("plaintexts that do not fit the cache are paid for in every run", () => {
   const cached = measureCost({ leveled: leveled(), program: program() }).estimate;
-  const tight = measureCost({ leveled: leveled(), program: program(), plaintextBudget: 2 * plaintextBytes(8192, 4) }).estimate;
+  const tight = measureCost({
+    leveled: leveled(),
+    program: program(),
+    plaintextBudget: 2 * plaintextBytes(8192, 4),
+  }).estimate;
   // One of three weights and the bias are left.
   expect(tight.milliseconds - cached.milliseconds).toBeCloseTo(ms("encode", 4) + ms("encode", 3), 2);
   expect(tight.peakBytes).toBeLessThan(cached.peakBytes);
@@ -98,7 +135,10 @@ it("rotation steps are normalised, sorted and counted once", () => {
   const p = new Program(scheme);
   const x = p.input("x", [0, 1]);
   const turned = [5, 4096 - 3, -3, 2048, -2048].map((steps) => p.rotate(x, steps));
-  p.output("y", turned.reduce((sum, t) => p.add(sum, t)));
+  p.output(
+    "y",
+    turned.reduce((sum, t) => p.add(sum, t)),
+  );
   expect(galoisSteps(p.build())).toEqual([-3, 5, 2048]);
 });
 
@@ -110,7 +150,10 @@ it("peak memory follows what is alive, not what was ever made", () => {
     const turned = (i: number) => p.rotate(x, i + 1);
     if (keepAll) {
       const all = Array.from({ length: terms }, (_, i) => turned(i));
-      p.output("y", all.reduce((a, b) => p.add(a, b)));
+      p.output(
+        "y",
+        all.reduce((a, b) => p.add(a, b)),
+      );
     } else {
       let total = turned(0);
       for (let i = 1; i < terms; i++) total = p.add(total, turned(i));
@@ -134,7 +177,10 @@ it("the plaintexts that stay are the first in order of use", () => {
 
 it("weights count four bytes where single precision is exact, else eight", () => {
   const p = new Program(scheme);
-  const constants = [[0.5, 0.25], [0.1, 0.2]].map((data, i) =>
+  const constants = [
+    [0.5, 0.25],
+    [0.1, 0.2],
+  ].map((data, i) =>
     p.builder.add({ op: "constant", inputs: [], attrs: { data: tensor([2], data) }, name: `w${i}`, span: noSpan }),
   );
   p.layer = "fc.1";

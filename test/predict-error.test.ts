@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import type { Graph, NodeId } from "../src/ir/graph.ts";
 import { noSpan } from "../src/base/span.ts";
 import { tensor } from "../src/base/tensor.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
+import type { Graph, NodeId } from "../src/ir/graph.ts";
 import { calibrationSamples } from "../src/plan/calibration.ts";
 import { errorMachine } from "../src/plan/error-machine.ts";
 import { execute } from "../src/plan/execute.ts";
@@ -24,7 +24,11 @@ function simulatedError(program: Graph, range: readonly [number, number], seeds 
     const random = new Random(seed);
     const input = Float64Array.from({ length: slots }, () => range[0] + (range[1] - range[0]) * random.uniform());
     const [exact, noisy] = [simEvaluator(scheme), simEvaluator(scheme, { noiseSeed: seed })].map((machine) => {
-      const inputs = new Map(program.nodes.flatMap((n) => (n.op === "he_input" ? [[n.name, machine.encrypt(input, n.attrs.level)] as const] : [])));
+      const inputs = new Map(
+        program.nodes.flatMap((n) =>
+          n.op === "he_input" ? [[n.name, machine.encrypt(input, n.attrs.level)] as const] : [],
+        ),
+      );
       return execute(program, machine, inputs, () => testConstants(scheme, 0.3)).get("y")![0]!.slots;
     });
     for (let s = 0; s < slots; s++) {
@@ -42,7 +46,11 @@ function predictedRms(program: Graph, range: readonly [number, number]): number 
   const machine = errorMachine(scheme, 1);
   const random = new Random(77);
   const input = Float64Array.from({ length: slots }, () => range[0] + (range[1] - range[0]) * random.uniform());
-  const inputs = new Map(program.nodes.flatMap((n) => (n.op === "he_input" ? [[n.name, machine.encrypt([input], n.attrs.level)] as const] : [])));
+  const inputs = new Map(
+    program.nodes.flatMap((n) =>
+      n.op === "he_input" ? [[n.name, machine.encrypt([input], n.attrs.level)] as const] : [],
+    ),
+  );
   const [y] = execute(program, machine, inputs, () => testConstants(scheme, 0.3)).get("y")!;
   return Math.sqrt(machine.varianceOf(y!).reduce((sum, v) => sum + v, 0) / slots);
 }
@@ -60,7 +68,8 @@ const programs: Readonly<Record<string, Write>> = {
     const h = p.linear("fc1", x, 3, [4]);
     return p.linear("fc2", p.product(h, h), 3, [8]);
   },
-  "x - x^2 near its top, where the errors of x cancel": (p, x) => p.binary("he_subtract", p.times(x, 1), p.product(x, x)),
+  "x - x^2 near its top, where the errors of x cancel": (p, x) =>
+    p.binary("he_subtract", p.times(x, 1), p.product(x, x)),
   "x^4": (p, x) => {
     const square = p.product(x, x);
     return p.product(square, square);
@@ -121,9 +130,17 @@ it("only slots that carry data count for an output", () => {
   const p = new Program(scheme);
   // Slot 0 holds the first element; slots beyond 8 hold what the layer left there.
   p.output("y", p.linear("fc", p.input("x", [-1, 1], 5, 8), 2), 8);
-  const loud = { ...testConstants(scheme), weights: () => Float64Array.from({ length: slots }, (_, s) => (s < 8 ? 1 : 1000)) };
-  const quiet = { ...testConstants(scheme), weights: () => Float64Array.from({ length: slots }, (_, s) => (s < 8 ? 1 : 0)) };
-  const [a, b] = [loud, quiet].map((constants) => predictError(p.build(), { constants: () => constants }).outputs.get("y")!.bound);
+  const loud = {
+    ...testConstants(scheme),
+    weights: () => Float64Array.from({ length: slots }, (_, s) => (s < 8 ? 1 : 1000)),
+  };
+  const quiet = {
+    ...testConstants(scheme),
+    weights: () => Float64Array.from({ length: slots }, (_, s) => (s < 8 ? 1 : 0)),
+  };
+  const [a, b] = [loud, quiet].map(
+    (constants) => predictError(p.build(), { constants: () => constants }).outputs.get("y")!.bound,
+  );
   expect(a).toBe(b);
 });
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { isProblem } from "../src/base/diagnostic.ts";
+import { Random } from "../src/plan/random.ts";
 import { chooseChain, levelsOffered, scaleBitsOffered } from "../src/scheme/chain.ts";
 import { canonicalScales, degrees, modulusOf, topLevel } from "../src/scheme/parameters.ts";
 import { bitLength, isPrime } from "../src/scheme/primes.ts";
 import { modulusLimit } from "../src/scheme/security.ts";
-import { Random } from "../src/plan/random.ts";
 import { chain } from "./sim-programs.ts";
 
 const request = fc.record({
@@ -42,7 +42,8 @@ it("canonical scales stay within half a bit of the wanted one over every chain",
     for (let levels = 1; ; levels++) {
       const scheme = chooseChain({ degree, levels, security: 128, minScaleBits: 24 });
       if (isProblem(scheme)) break;
-      for (const scale of canonicalScales(scheme)) expect(Math.abs(Math.log2(scale) - scheme.scaleBits)).toBeLessThan(0.5);
+      for (const scale of canonicalScales(scheme))
+        expect(Math.abs(Math.log2(scale) - scheme.scaleBits)).toBeLessThan(0.5);
     }
   }
 });
@@ -87,7 +88,8 @@ it("levels offered agree with the chains that can be built", () => {
   for (const degree of [4096, 8192, 16384, 32768]) {
     for (const scaleBits of [25, 28, 33, 40, 45]) {
       const offered = levelsOffered(degree, 128, scaleBits);
-      if (offered > 0) expect(isProblem(chooseChain({ degree, levels: offered, security: 128, scaleBits }))).toBe(false);
+      if (offered > 0)
+        expect(isProblem(chooseChain({ degree, levels: offered, security: 128, scaleBits }))).toBe(false);
       expect(isProblem(chooseChain({ degree, levels: offered + 1, security: 128, scaleBits }))).toBe(true);
     }
   }
@@ -97,7 +99,9 @@ it("levels offered agree with the chains that can be built", () => {
 it("unknown degrees, unlisted security and values beyond 60 bits are refused", () => {
   expect(chooseChain({ degree: 1000, levels: 1, security: 128 })).toMatchObject({ problem: "unknown-degree" });
   expect(chooseChain({ degree: 1024, levels: 1, security: 192 })).toMatchObject({ problem: "unlisted-security" });
-  expect(chooseChain({ degree: 8192, levels: 1, security: 128, headroomBits: 36 })).toMatchObject({ problem: "values-too-large" });
+  expect(chooseChain({ degree: 8192, levels: 1, security: 128, headroomBits: 36 })).toMatchObject({
+    problem: "values-too-large",
+  });
 });
 
 it("large values cost scale: headroom is paid for twice", () => {

@@ -3,7 +3,8 @@ import { isProblem } from "../src/base/diagnostic.ts";
 import { bitLength, isPrime, largestPrime, nearestPrime } from "../src/scheme/primes.ts";
 
 it("primality agrees with trial division below 20000", () => {
-  const byDivision = (n: number) => n > 1 && Array.from({ length: Math.floor(Math.sqrt(n)) }, (_, i) => i + 2).every((d) => d >= n || n % d !== 0);
+  const byDivision = (n: number) =>
+    n > 1 && Array.from({ length: Math.floor(Math.sqrt(n)) }, (_, i) => i + 2).every((d) => d >= n || n % d !== 0);
   for (let n = 0; n < 20000; n++) if (isPrime(BigInt(n)) !== byDivision(n)) expect.fail(`${n}`);
 });
 
@@ -21,7 +22,11 @@ it("the largest prime of 60 bits for degree 8192 is the one SEAL chooses", () =>
 });
 
 it("the nearest prime is 1 mod 2N and no prime lies nearer", () => {
-  for (const [target, degree] of [[2 ** 28, 8192], [2 ** 40 * 1.003, 16384], [2 ** 24, 4096]] as const) {
+  for (const [target, degree] of [
+    [2 ** 28, 8192],
+    [2 ** 40 * 1.003, 16384],
+    [2 ** 24, 4096],
+  ] as const) {
     const found = nearestPrime(target, degree, []);
     if (isProblem(found)) throw new Error("none");
     const distance = Math.abs(Number(found) - target);

@@ -3,7 +3,9 @@ import { modulusLimit, securityClaim, securityOffered } from "../src/scheme/secu
 import { chain } from "./sim-programs.ts";
 
 it("the stricter table decides for every degree and security level", () => {
-  const limits = [1024, 2048, 4096, 8192, 16384, 32768].map((n) => [128, 192, 256].map((s) => modulusLimit(n, s)?.bits));
+  const limits = [1024, 2048, 4096, 8192, 16384, 32768].map((n) =>
+    [128, 192, 256].map((s) => modulusLimit(n, s)?.bits),
+  );
   expect(limits).toEqual([
     [26, undefined, undefined],
     [53, 36, 27],
@@ -22,7 +24,9 @@ it("unlisted degrees and security levels have no limit to obey", () => {
 });
 
 it("security offered is the highest level whose limit holds", () => {
-  expect([114, 115, 147, 148, 214, 215].map((bits) => securityOffered(8192, bits))).toEqual([256, 192, 192, 128, 128, 0]);
+  expect([114, 115, 147, 148, 214, 215].map((bits) => securityOffered(8192, bits))).toEqual([
+    256, 192, 192, 128, 128, 0,
+  ]);
 });
 
 it("a claim counts all bits, the special prime's included", () => {

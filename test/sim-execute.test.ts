@@ -44,7 +44,10 @@ it("a program computes what its layers say, and frees everything but inputs and 
   const machine = simEvaluator(scheme, { galoisSteps: [1, 2, 4] });
   const { outputs } = run(mlp(), machine);
   const { h, y } = reference();
-  for (const [name, expected] of [["h", h], ["y", y]] as const) {
+  for (const [name, expected] of [
+    ["h", h],
+    ["y", y],
+  ] as const) {
     const [part] = outputs.get(name)!;
     expect(part!.slots.every((v, s) => Math.abs(v - expected[s]!) < 1e-12)).toBe(true);
   }
@@ -54,7 +57,9 @@ it("a program computes what its layers say, and frees everything but inputs and 
 it("nothing stays alive when a machine fails half-way, and the message names the node", () => {
   // The key for the fold is missing: the program breaks after its products.
   const machine = simEvaluator(scheme, { galoisSteps: [1, 2] });
-  expect(() => run(mlp(), machine)).toThrow(/'fc1\.r_\d+' = he_rotate\(\.\.\.\): rotates by 4, for which the plan declares no Galois key/);
+  expect(() => run(mlp(), machine)).toThrow(
+    /'fc1\.r_\d+' = he_rotate\(\.\.\.\): rotates by 4, for which the plan declares no Galois key/,
+  );
   expect(machine.live()).toBe(1);
 });
 
@@ -86,7 +91,13 @@ it("plaintexts are encoded when first used and freed after the last use", () => 
   p.output("y", p.unary("he_rescale", p.add(first, second)));
   const machine = simEvaluator(scheme);
   let encoded = 0;
-  const counting = { ...machine, encodeConstant: (...a: Parameters<typeof machine.encodeConstant>) => (encoded++, machine.encodeConstant(...a)) };
+  const counting = {
+    ...machine,
+    encodeConstant: (...a: Parameters<typeof machine.encodeConstant>) => {
+      encoded++;
+      return machine.encodeConstant(...a);
+    },
+  };
   const alive: number[] = [];
   const hooks = { afterNode: () => alive.push(machine.live()) };
   const input = machine.encrypt(ramp, 2);
@@ -101,9 +112,17 @@ it("a plaintext store keeps what fits its budget and saves the second run its en
   const program = mlp();
   const machine = simEvaluator(scheme);
   let encoded = 0;
-  const counting = { ...machine, encode: (...a: Parameters<typeof machine.encode>) => (encoded++, machine.encode(...a)) };
+  const counting = {
+    ...machine,
+    encode: (...a: Parameters<typeof machine.encode>) => {
+      encoded++;
+      return machine.encode(...a);
+    },
+  };
   const store = new PlaintextStore<SimPlain>(3 * 8 * slots, (p) => p.slots.length * 8);
-  const results = [0, 1].map(() => run(program, { ...counting, live: machine.live }, { plaintexts: store }).outputs.get("y")![0]!.slots);
+  const results = [0, 1].map(
+    () => run(program, { ...counting, live: machine.live }, { plaintexts: store }).outputs.get("y")![0]!.slots,
+  );
   expect(encoded).toBe(4 + 1);
   expect(store.bytes).toBe(3 * 8 * slots);
   expect(results[0]).toEqual(results[1]);

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
 import { SealwrightError } from "../src/base/diagnostic.ts";
-import { tensor } from "../src/base/tensor.ts";
 import { noSpan } from "../src/base/span.ts";
+import { tensor } from "../src/base/tensor.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import { floatMachine } from "../src/plan/float-machine.ts";
 import type { Plan } from "../src/plan/plan.ts";
-import { makeSimMachine, simMachine } from "../src/plan/sim-machine.ts";
 import { simEvaluator } from "../src/plan/sim-evaluator.ts";
+import { makeSimMachine, simMachine } from "../src/plan/sim-machine.ts";
 import { rescaleUnits } from "../src/scheme/error-model.ts";
 import { canonicalScales, topLevel } from "../src/scheme/parameters.ts";
 import { chain, firstSlots, Program } from "./sim-programs.ts";
@@ -21,14 +21,20 @@ it("scales are what SEAL computes, bit by bit, down the whole chain", () => {
   const m = simEvaluator(scheme);
   let x = m.encrypt(ones, top);
   for (let level = top; level > 0; level--) {
-    x = level % 2 === 0 ? m.rescale(m.relinearize(m.square(x))) : m.rescale(m.multiplyPlain(x, m.encode(ones, level, scales[level]!)));
+    x =
+      level % 2 === 0
+        ? m.rescale(m.relinearize(m.square(x)))
+        : m.rescale(m.multiplyPlain(x, m.encode(ones, level, scales[level]!)));
     expect([x.level, x.scale, x.size]).toEqual([level - 1, scales[level - 1], 2]);
   }
 });
 
 it("a rotation moves slot j + steps to slot j, in both directions", () => {
   const m = simEvaluator(scheme);
-  const x = m.encrypt(Float64Array.from({ length: slots }, (_, s) => s / slots), top);
+  const x = m.encrypt(
+    Float64Array.from({ length: slots }, (_, s) => s / slots),
+    top,
+  );
   expect(m.rotate(x, 3).slots[0]).toBe(3 / slots);
   expect(m.rotate(x, -3).slots[3]).toBe(0);
   expect(m.rotate(x, 3).slots[slots - 1]).toBe(2 / slots);
@@ -44,22 +50,61 @@ it("a key for a step serves every step that is the same rotation", () => {
 
 const breaches: readonly [string, RegExp, (m: ReturnType<typeof simEvaluator>) => void][] = [
   ["operands of two levels", /levels 5 and 4/, (m) => m.add(m.encrypt(ones, 5), m.encrypt(ones, 4))],
-  ["operands of two scales", /scales 2\^/, (m) => m.addPlain(m.encrypt(ones, 5), m.encode(ones, 5, scales[5]! * (1 + 2 ** -50)))],
+  [
+    "operands of two scales",
+    /scales 2\^/,
+    (m) => m.addPlain(m.encrypt(ones, 5), m.encode(ones, 5, scales[5]! * (1 + 2 ** -50))),
+  ],
   ["a scale beyond the modulus", /does not fit the modulus/, (m) => m.square(m.encrypt(ones, 0))],
   ["a rescale at the last level", /rescales at level 0/, (m) => m.rescale(m.encrypt(ones, 0))],
   ["a mod switch at the last level", /drops a prime at level 0/, (m) => m.modSwitch(m.encrypt(ones, 0))],
   ["a level outside the chain", /not in the chain/, (m) => m.encode(ones, 6, scales[5]!)],
   ["a rotation of a product", /not relinearized/, (m) => m.rotate(m.square(m.encrypt(ones, 5)), 1)],
   ["a product of a product", /not relinearized/, (m) => m.square(m.square(m.encrypt(ones, 5)))],
-  ["a plaintext of zeros", /transparent/, (m) => m.multiplyPlain(m.encrypt(ones, 5), m.encode(new Float64Array(slots), 5, scales[5]!))],
-  ["weights that round to zero", /transparent/, (m) => m.multiplyPlain(m.encrypt(ones, 5), m.encodeConstant(1e-12, 5, scales[5]!))],
-  ["x - x", /transparent/, (m) => { const x = m.encrypt(ones, 5); m.subtract(x, x); }],
-  ["a value that is not finite", /not finite/, (m) => m.encode(ones.map(() => Number.NaN), 5, scales[5]!)],
-  ["a constant that is not finite", /encodes Infinity/, (m) => m.encodeConstant(Number.POSITIVE_INFINITY, 5, scales[5]!)],
-  ["a value too large to encode", /too large for level 0/, (m) => m.encode(ones.map(() => 1e4), 0, scales[0]!)],
+  [
+    "a value that is not finite",
+    /not finite/,
+    (m) =>
+      m.encode(
+        ones.map(() => Number.NaN),
+        5,
+        scales[5]!,
+      ),
+  ],
+  [
+    "a constant that is not finite",
+    /encodes Infinity/,
+    (m) => m.encodeConstant(Number.POSITIVE_INFINITY, 5, scales[5]!),
+  ],
+  [
+    "a value too large to encode",
+    /too large for level 0/,
+    (m) =>
+      m.encode(
+        ones.map(() => 1e4),
+        0,
+        scales[0]!,
+      ),
+  ],
   ["a short vector", /1 numbers into 4096 slots/, (m) => m.encode(Float64Array.of(1), 5, scales[5]!)],
-  ["a freed ciphertext", /after it was freed/, (m) => { const x = m.encrypt(ones, 5); m.free(x); m.negate(x); }],
-  ["a second free", /frees a value twice/, (m) => { const x = m.encrypt(ones, 5); m.free(x); m.free(x); }],
+  [
+    "a freed ciphertext",
+    /after it was freed/,
+    (m) => {
+      const x = m.encrypt(ones, 5);
+      m.free(x);
+      m.negate(x);
+    },
+  ],
+  [
+    "a second free",
+    /frees a value twice/,
+    (m) => {
+      const x = m.encrypt(ones, 5);
+      m.free(x);
+      m.free(x);
+    },
+  ],
 ];
 
 for (const [what, message, breach] of breaches) {
@@ -76,7 +121,10 @@ it("scales that differ by one rounding are equal, as for SEAL", () => {
 
 it("noise has the size of the error model and comes from its seed", () => {
   const rms = (x: { slots: Float64Array }) => Math.sqrt(x.slots.reduce((sum, v) => sum + (v - 1) ** 2, 0) / slots);
-  const fresh = (seed: number) => { const m = simEvaluator(scheme, { noiseSeed: seed }); return m.encrypt(ones, 5); };
+  const fresh = (seed: number) => {
+    const m = simEvaluator(scheme, { noiseSeed: seed });
+    return m.encrypt(ones, 5);
+  };
   expect(fresh(1).slots).toEqual(fresh(1).slots);
   expect(fresh(1).slots).not.toEqual(fresh(2).slots);
   const m = simEvaluator(scheme, { noiseSeed: 3 });
@@ -93,7 +141,13 @@ function squarePlan(range: readonly [number, number] = [-1, 1]): Plan {
   p.output("y", y, 3);
   const source = new GraphBuilder("test");
   const input = source.add({ op: "input", inputs: [], attrs: { shape: [3], range }, name: "x", span: noSpan });
-  const quarter = source.add({ op: "constant", inputs: [], attrs: { data: tensor([3], [0.25, 0.25, 0.25]) }, name: "q", span: noSpan });
+  const quarter = source.add({
+    op: "constant",
+    inputs: [],
+    attrs: { data: tensor([3], [0.25, 0.25, 0.25]) },
+    name: "q",
+    span: noSpan,
+  });
   const squared = source.add({ op: "square", inputs: [input], attrs: {}, name: "s", span: noSpan });
   source.output("y", source.add({ op: "add", inputs: [squared, quarter], attrs: {}, name: "y", span: noSpan }));
   const port = { shape: [3], range, layout: firstSlots(scheme, 3) };
@@ -126,5 +180,7 @@ it("a value that outgrows its ciphertext is an accuracy failure that names the p
 });
 
 it("an input that is not given is said to be missing", async () => {
-  await expect(simMachine.run(squarePlan(), new Map())).rejects.toMatchObject({ diagnostics: [{ code: "missing-input" }] });
+  await expect(simMachine.run(squarePlan(), new Map())).rejects.toMatchObject({
+    diagnostics: [{ code: "missing-input" }],
+  });
 });

@@ -1,8 +1,9 @@
 /** Small HE programs for tests, written by hand through the builder. */
+
+import { isProblem } from "../src/base/diagnostic.ts";
 import { noSpan } from "../src/base/span.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import type { Graph, NodeId } from "../src/ir/graph.ts";
-import { isProblem } from "../src/base/diagnostic.ts";
 import type { LayerConstants } from "../src/plan/layer.ts";
 import { Random } from "../src/plan/random.ts";
 import { type ChainRequest, chooseChain } from "../src/scheme/chain.ts";
@@ -45,7 +46,12 @@ export class Program {
     this.builder = new GraphBuilder("test", scheme);
   }
 
-  input(name: string, range: readonly [number, number], level = this.scheme.primes.length - 1, count = this.scheme.degree / 2): NodeId {
+  input(
+    name: string,
+    range: readonly [number, number],
+    level = this.scheme.primes.length - 1,
+    count = this.scheme.degree / 2,
+  ): NodeId {
     const layout = printLayout(firstSlots(this.scheme, count));
     const attrs = { input: name, part: 0, level, shape: [count], range, layout };
     return this.builder.add({ op: "he_input", inputs: [], attrs, name: `${name}.c`, span: noSpan });
@@ -59,7 +65,11 @@ export class Program {
     return this.builder.add({ op, inputs: [x], attrs: {}, name: `${this.layer}.u`, span: noSpan });
   }
 
-  binary(op: "he_add" | "he_subtract" | "he_multiply" | "he_add_plain" | "he_multiply_plain", x: NodeId, y: NodeId): NodeId {
+  binary(
+    op: "he_add" | "he_subtract" | "he_multiply" | "he_add_plain" | "he_multiply_plain",
+    x: NodeId,
+    y: NodeId,
+  ): NodeId {
     return this.builder.add({ op, inputs: [x, y], attrs: {}, name: `${this.layer}.b`, span: noSpan });
   }
 

@@ -47,6 +47,8 @@ for (let epoch = 0; epoch < epochs; epoch++) {
   if (epoch % 10 === 9) console.error(`epoch ${epoch + 1} of ${epochs}, loss ${loss.toFixed(3)}`);
 }
 
+// What the file will hold.
+for (const { values } of layers.flatMap((layer) => layer.parameters)) values.set(values.map(Math.fround));
 console.error(`training images ${percent(training)}, held-out images ${percent(heldOut)}`);
 const [conv, , fc1, , fc2] = layers as [Layer, Layer, Layer, Layer, Layer];
 const weights = new Map<string, Tensor>([

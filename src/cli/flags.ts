@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { fail } from "../base/diagnostic.ts";
 import { nearest } from "../base/nearest.ts";
+import type { SealOptions } from "../seal/index.ts";
+import type { Io } from "./io.ts";
 
 /** Flags of commands that compile. */
 export interface CompileFlags {
@@ -29,16 +31,17 @@ export function compileOptionsOf(flags: CompileFlags) {
   return { overrides: flags.set, insecure: flags.insecure ?? false };
 }
 
+/** How commands call SEAL: progress goes to the bar, insecure plans only on demand. */
+export function sealOptions(io: Io, flags: { readonly insecure?: boolean }): SealOptions {
+  return {
+    allowInsecure: flags.insecure ?? false,
+    onProgress: ({ doing, done, total }) => io.progress(doing, total > 0 ? done / total : undefined),
+  };
+}
+
 /** Collects a flag that may be repeated. */
 export function repeated(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text];
-}
-
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 1024)
-    throw new InvalidArgumentError("Allowed is an integer from 1 to 1024.");
-  return value;
 }
 
 /** The item a user named, or a usage error with the nearest known name. */

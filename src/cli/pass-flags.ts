@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { Pass } from "../../passes/pass.ts";
 import { pipeline } from "../../passes/pipeline.ts";
@@ -75,7 +75,6 @@ function timeTable(times: readonly { readonly name: string; readonly millisecond
   );
 }
 
-/** One text per pass, and beside it the tensors its text mentions as `@name`. */
 function writeDumps(
   io: Io,
   folder: string,
@@ -87,12 +86,17 @@ function writeDumps(
   } catch (error) {
     fail("cannot-write", { path: folder }, { path: folder, reason: reasonOf(error) });
   }
-  const files = dumps.flatMap(({ name, graph }): OutputFile[] => {
-    const tensors = graphTensors(graph);
-    const text = { path: join(folder, `${name}.hen`), bytes: printGraph(graph) };
-    return tensors.size === 0
-      ? [text]
-      : [text, { path: join(folder, `${name}.safetensors`), bytes: writeSafetensors(tensors) }];
-  });
+  const files = dumps.flatMap(({ name, graph }) => graphFiles(join(folder, `${name}.hen`), graph));
   writeFiles(io, files, { force });
+}
+
+/** A graph as a text file, and beside it the tensors its text mentions as `@name`. */
+export function graphFiles(path: string, graph: Graph): OutputFile[] {
+  const tensors = graphTensors(graph);
+  if (tensors.size === 0) return [{ path, bytes: printGraph(graph) }];
+  const weights = `${basename(path, ".hen")}.safetensors`;
+  return [
+    { path, bytes: printGraph(graph, { weights }) },
+    { path: join(dirname(path), weights), bytes: writeSafetensors(tensors) },
+  ];
 }

@@ -1,27 +1,29 @@
 import * as fs from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { fail } from "../base/diagnostic.ts";
+import { diagnose, isProblem, type Place, type Problem, problem, SealwrightError } from "../base/diagnostic.ts";
 import type { SourceFile } from "../base/span.ts";
 import type { Io } from "./io.ts";
 
 /** Model text is read whole and parsed in memory. */
-const maxTextBytes = 64 * 2 ** 20;
+export const maxTextBytes = 64 * 2 ** 20;
 /** Typed arrays of Node end there; plans and keys are far smaller. */
 const maxBytes = 4 * 2 ** 30 - 1;
 
-/**
- * The bytes of a regular file. Pipes, devices and folders are refused without waiting for them.
- * `shown` is the path as the user knows it.
- */
-export function readBytes(io: Io, path: string, limit = maxBytes, shown = path): Uint8Array {
-  const full = resolve(io.cwd, path);
+/** The bytes of a regular file. Pipes, devices and folders are refused without waiting for them. */
+export function readBytes(io: Io, path: string, limit = maxBytes): Uint8Array {
+  const found = tryReadBytes(resolve(io.cwd, path), path, limit);
+  return isProblem(found) ? failWith(found, { path }) : found;
+}
+
+/** The same for an absolute path that users know as `shown`; what is wrong comes back as a problem. */
+export function tryReadBytes(full: string, shown: string, limit = maxBytes): Uint8Array | Problem {
   let fd: number | undefined;
   try {
     // Without O_NONBLOCK, opening a pipe that nobody writes to would hang.
     fd = fs.openSync(full, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
     const stat = fs.fstatSync(fd);
-    if (!stat.isFile()) fail("not-a-file", { path: shown }, { path: shown, found: kindOf(stat) });
-    if (stat.size > limit) fail("file-too-large", { path: shown }, { path: shown, bytes: stat.size, limit });
+    if (!stat.isFile()) return problem("not-a-file", { path: shown, found: kindOf(stat) });
+    if (stat.size > limit) return problem("file-too-large", { path: shown, bytes: stat.size, limit });
     const bytes = new Uint8Array(stat.size);
     let length = 0;
     while (length < bytes.length) {
@@ -31,7 +33,7 @@ export function readBytes(io: Io, path: string, limit = maxBytes, shown = path):
     }
     return bytes.subarray(0, length);
   } catch (error) {
-    throw readFailure(error, full, shown);
+    return readProblem(error, full, shown);
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }
@@ -43,10 +45,16 @@ export function readSource(io: Io, path: string): SourceFile {
 }
 
 export function decodeSource(bytes: Uint8Array, path: string): SourceFile {
+  const found = tryDecode(bytes, path);
+  return isProblem(found) ? failWith(found, { path }) : found;
+}
+
+/** The text of some bytes, or where it stops being UTF-8. */
+export function tryDecode(bytes: Uint8Array, path: string): SourceFile | Problem {
   try {
     return { path, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch {
-    return fail("not-text", { path }, { path, offset: firstBadByte(bytes) });
+    return problem("not-utf8", { found: `a byte that belongs to no character, at offset ${firstBadByte(bytes)}` });
   }
 }
 
@@ -78,17 +86,20 @@ export function reasonOf(error: unknown): string {
   return (code !== undefined && known[code]) || `${code ?? ""} ${message}`.trim();
 }
 
-function readFailure(error: unknown, full: string, shown: string): unknown {
+/** What a failed system call means for the user; any other failure is thrown on. */
+export function readProblem(error: unknown, full: string, shown: string): Problem {
   const { code } = error as NodeJS.ErrnoException;
-  if (typeof code !== "string" || !("syscall" in (error as object))) return error;
-  try {
-    if (code === "ENOENT" || code === "ENOTDIR")
-      fail("no-such-file", { path: shown }, { path: shown, suggestion: neighbour(full) });
-    if (code === "ENXIO") fail("not-a-file", { path: shown }, { path: shown, found: "a socket or an idle device" });
-    fail("cannot-read", { path: shown }, { path: shown, reason: reasonOf(error) });
-  } catch (failure) {
-    return failure;
-  }
+  // No file can have a NUL in its name; Node refuses to ask.
+  if (code === "ERR_INVALID_ARG_VALUE") return problem("no-such-file", { path: shown, suggestion: undefined });
+  if (typeof code !== "string" || !("syscall" in (error as object))) throw error;
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return problem("no-such-file", { path: shown, suggestion: neighbour(full) });
+  if (code === "ENXIO") return problem("not-a-file", { path: shown, found: "a socket or an idle device" });
+  return problem("cannot-read", { path: shown, reason: reasonOf(error) });
+}
+
+function failWith(found: Problem, place: Place): never {
+  throw new SealwrightError([diagnose(found.problem, place, found.params as never)]);
 }
 
 /** A file of the same folder whose name differs only in case or ending. */

@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { fail } from "../base/diagnostic.ts";
 import { elementCount, type Tensor } from "../base/tensor.ts";
 import type { Port } from "../plan/plan.ts";
+import { checkInputs, type InputOptions } from "../seal/ports.ts";
 import { readNpy } from "../weights/npy.ts";
-import { checkInputs, type InputOptions } from "../seal/index.ts";
 import { chosen } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { decodeSource, readBytes } from "./read-file.ts";
@@ -27,7 +27,12 @@ export function inputPaths(io: Io, ports: readonly Port[], flags: readonly strin
  * Reads the tensors of all inputs of a model: `--input F` for the only one, `--input name=F` for each of several.
  * Files are `.npy`, or text with numbers between commas, spaces and line ends in row-major order.
  */
-export function readInputs(io: Io, ports: readonly Port[], flags: readonly string[], options: InputOptions): Map<string, Tensor> {
+export function readInputs(
+  io: Io,
+  ports: readonly Port[],
+  flags: readonly string[],
+  options: InputOptions,
+): Map<string, Tensor> {
   const known = ports.map((port) => port.name);
   const tensors = new Map<string, Tensor>();
   for (const flag of flags) {

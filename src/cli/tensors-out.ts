@@ -1,9 +1,9 @@
 import { fail } from "../base/diagnostic.ts";
+import { escapeHidden } from "../base/render.ts";
 import type { Tensors } from "../plan/machine.ts";
 import type { Plan } from "../plan/plan.ts";
 import { insecureBanner } from "../report/inspect-table.ts";
 import { formatShape } from "../report/quantities.ts";
-import { printable } from "../report/table.ts";
 import { writeNpy } from "../weights/npy.ts";
 import { chosen } from "./flags.ts";
 import type { Io } from "./io.ts";
@@ -75,5 +75,5 @@ function resultText(name: string, shape: readonly number[], data: Float64Array):
       );
     }
   }
-  return `${printable(name)} ${formatShape(shape)}\n${lines.join("\n")}\n`;
+  return `${escapeHidden(name)} ${formatShape(shape)}\n${lines.join("\n")}\n`;
 }

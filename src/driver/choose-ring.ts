@@ -1,8 +1,10 @@
 import type { Settings } from "../../passes/settings.ts";
 import { type Diagnostics, SealwrightError } from "../base/diagnostic.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
+import { evaluate } from "../ir/evaluate.ts";
 import type { Graph } from "../ir/graph.ts";
-import { boundBits, type ErrorPrediction, predictError } from "../plan/predict-error.ts";
+import { calibrationSamples } from "../plan/calibration.ts";
+import { boundBits, type ErrorPrediction, predictError, roomMargin } from "../plan/predict-error.ts";
 import { leastHeadroomBits, scaleBitsOffered } from "../scheme/chain.ts";
 import { rescaleVariance } from "../scheme/error-model.ts";
 
@@ -37,6 +39,8 @@ export interface Ring extends Candidate {
 const usefulDegrees = [4096, 8192, 16384, 32768] as const;
 export const largestDegree = 32768;
 const maxAttempts = 4;
+/** More than any chain could offer; larger values are refused with their own message. */
+const mostHeadroomBits = 40;
 
 /**
  * Compiles for one ring after another until the predicted error is within the asked precision, and the last prime holds the
@@ -49,11 +53,12 @@ export function chooseRing(
   compile: (request: RingRequest) => Candidate,
 ): Ring {
   const { depth, path } = multiplicativeDepth(network);
+  const firstHeadroom = headroomFor(network);
   let refused: SealwrightError | undefined;
   let nearest: { readonly degree: number; readonly precisionBits: number } | undefined;
   for (const degree of degreesToTry(settings, depth)) {
     try {
-      const ring = fitHeadroom(degree, compile);
+      const ring = fitHeadroom(degree, firstHeadroom, compile);
       const { precisionBits } = ring;
       if (precisionBits >= settings.precision) {
         for (const d of ring.diagnostics.all) diagnostics.add(d);
@@ -99,8 +104,17 @@ function levelsAtPrecision(degree: number, security: number, precision: number):
   return levels;
 }
 
-function fitHeadroom(degree: number, compile: (request: RingRequest) => Candidate): Ring {
-  let headroomBits: number = leastHeadroomBits;
+/** Bits above the scale that the outputs will need, from the network itself: the last prime must hold them with a sign and a margin. */
+function headroomFor(network: Graph): number {
+  let largest = 1;
+  for (const sample of calibrationSamples(network)) {
+    for (const { data } of evaluate(network, sample).values()) for (const v of data) largest = Math.max(largest, Math.abs(v));
+  }
+  return Math.max(leastHeadroomBits, Math.min(mostHeadroomBits, Math.ceil(Math.log2(largest * roomMargin * 2))));
+}
+
+function fitHeadroom(degree: number, firstHeadroom: number, compile: (request: RingRequest) => Candidate): Ring {
+  let headroomBits = firstHeadroom;
   let packed: Graph | undefined;
   for (let attempt = 1; ; attempt++) {
     const candidate = compile({ degree, headroomBits, ...(packed === undefined ? {} : { packed }) });

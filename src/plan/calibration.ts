@@ -3,7 +3,7 @@ import type { Graph } from "../ir/graph.ts";
 import type { Tensors } from "./machine.ts";
 import { Random } from "./random.ts";
 
-/** An input of an HE program, as its `he_input` nodes describe it. */
+/** An input as the nodes of a network or an HE program describe it. */
 interface DeclaredInput {
   readonly shape: Shape;
   readonly range: readonly [number, number];
@@ -18,7 +18,7 @@ const between: Draw = (low, high, random) => low + (high - low) * random.uniform
 const eitherEnd: Draw = (low, high, random) => (random.uniform() < 0.5 ? low : high);
 const draws = [between, eitherEnd, high, low];
 
-/** Inputs that a program is tried on before anybody sends one: inside the declared ranges and at their ends, always the same. */
+/** Inputs that a network or program is tried on before anybody sends one: inside the declared ranges and at their ends, always the same. */
 export function calibrationSamples(program: Graph): Tensors[] {
   const inputs = declaredInputs(program);
   // Where all ranges begin at 0, that end says nothing.
@@ -38,9 +38,9 @@ export function calibrationSamples(program: Graph): Tensors[] {
 function declaredInputs(program: Graph): Map<string, DeclaredInput> {
   const inputs = new Map<string, DeclaredInput>();
   for (const node of program.nodes) {
-    if (node.op !== "he_input") continue;
-    const { input, shape, range } = node.attrs;
-    inputs.set(input, { shape, range: [range[0] ?? -1, range[1] ?? 1] });
+    if (node.op !== "he_input" && node.op !== "input") continue;
+    const { shape, range } = node.attrs;
+    inputs.set(node.op === "input" ? node.name : node.attrs.input, { shape, range: [range[0] ?? -1, range[1] ?? 1] });
   }
   return inputs;
 }

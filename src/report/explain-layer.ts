@@ -1,3 +1,4 @@
+import { escapeHidden } from "../base/render.ts";
 import type { Graph, Node, NodeOf } from "../ir/graph.ts";
 import { opNamed } from "../ops/index.ts";
 import { readLayerPlan } from "../packing/layer-plan.ts";
@@ -6,7 +7,6 @@ import type { LayerCost, Plan } from "../plan/plan.ts";
 import { parseLayout } from "../scheme/layout.ts";
 import { describeLayout } from "./layout-words.ts";
 import { counted, errorOfBits, formatShape, formatShare, formatTime } from "./quantities.ts";
-import { printable } from "./table.ts";
 
 /** Names `explainLayer` knows for this plan, in program order. */
 export function layerNames(plan: Plan): string[] {
@@ -35,7 +35,7 @@ function introduction(plan: Plan, cost: LayerCost): string[] {
   const where = cost.line > 0 ? `, line ${cost.line} of the model` : "";
   const layout = parseLayout(cost.layout);
   return [
-    `${printable(cost.name)}: ${cost.op} of ${printable(plan.model)}${where}`,
+    `${escapeHidden(cost.name)}: ${cost.op} of ${escapeHidden(plan.model)}${where}`,
     ...(op === undefined ? [] : [`  ${op.doc.split("\n")[0]!}`]),
     `its value ${formatShape(cost.shape)}`,
     ...(layout === undefined ? [] : indent(describeLayout(layout))),

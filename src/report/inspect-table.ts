@@ -1,7 +1,8 @@
+import { escapeHidden } from "../base/render.ts";
 import type { LayerCost, Plan, Port } from "../plan/plan.ts";
 import { occupiedSlots } from "./layout-words.ts";
 import { counted, errorOfBits, formatBytes, formatShape, formatShare, formatTime } from "./quantities.ts";
-import { type Column, printable, table } from "./table.ts";
+import { type Column, table } from "./table.ts";
 
 /** A plan is read in terminals and pasted into reports. */
 const lineWidth = 120;
@@ -30,7 +31,7 @@ export function insecureBanner(plan: Plan): string | undefined {
 }
 
 function heading(plan: Plan): string {
-  return `${printable(plan.model)}  plan ${plan.id.slice(0, 16)}  made by sealwright ${printable(plan.compiler)}`;
+  return `${escapeHidden(plan.model)}  plan ${plan.id.slice(0, 16)}  made by sealwright ${escapeHidden(plan.compiler)}`;
 }
 
 function schemeLines(plan: Plan): string {
@@ -55,7 +56,7 @@ function interfaceLines(plan: Plan): string {
   const port = (p: Port, what: string) => {
     const { layout } = p;
     const used = formatShare(occupiedSlots(layout), layout.slots * layout.ciphertexts);
-    return `${printable(p.name)} ${formatShape(p.shape)} ${what}, ${counted(layout.ciphertexts, "ciphertext")} at level ${p.level}, ${used} of the slots used`;
+    return `${escapeHidden(p.name)} ${formatShape(p.shape)} ${what}, ${counted(layout.ciphertexts, "ciphertext")} at level ${p.level}, ${used} of the slots used`;
   };
   return [
     ...plan.inputs.map((p) => line("input", port(p, `in ${p.range[0]} .. ${p.range[1]}`))),
@@ -63,7 +64,7 @@ function interfaceLines(plan: Plan): string {
       line("output", port(p, `error below ${errorOfBits(plan.precision.outputs[p.name] ?? plan.precision.boundBits)}`)),
     ),
     ...(plan.stages.length > 1
-      ? plan.stages.map((s, i) => line(i === 0 ? "stages" : "", `${s.side}: ${printable(s.does)}`))
+      ? plan.stages.map((s, i) => line(i === 0 ? "stages" : "", `${s.side}: ${escapeHidden(s.does)}`))
       : []),
   ].join("\n");
 }
@@ -81,7 +82,7 @@ function totalLines(plan: Plan, planBytes: number): string {
     line("files", `plan ${formatBytes(planBytes)}, of that weights ${formatBytes(t.weightBytes)}`),
     line(
       "time",
-      `${formatTime(e.milliseconds)} to evaluate, ${formatTime(e.keygenMilliseconds)} for keys (estimated from the table '${printable(costTable)}')`,
+      `${formatTime(e.milliseconds)} to evaluate, ${formatTime(e.keygenMilliseconds)} for keys (estimated from the table '${escapeHidden(costTable)}')`,
     ),
     line("memory", `${formatBytes(e.peakBytes)} at most on the server`),
     line(

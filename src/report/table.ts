@@ -1,3 +1,5 @@
+import { escapeHidden } from "../base/render.ts";
+
 /** One column: its heading, and how one row shows in it. Numbers go right, text left. */
 export interface Column<Row> {
   readonly title: string;
@@ -37,16 +39,8 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
 /** Spaces between columns. */
 const gap = 2;
 
-/** Names come from users: a newline or an escape sequence in one must not reach the terminal. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
-    (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
-  );
-}
-
 function shortened(text: string, maxWidth = 60): string {
-  const shown = [...printable(text)];
+  const shown = [...escapeHidden(text)];
   return shown.length <= maxWidth ? shown.join("") : `${shown.slice(0, maxWidth - 1).join("")}…`;
 }
 

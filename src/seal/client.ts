@@ -1,7 +1,7 @@
 import { fail } from "../base/diagnostic.ts";
+import { fromSlots, toSlots } from "../packing/slots.ts";
 import type { Tensors } from "../plan/machine.ts";
 import type { Port } from "../plan/plan.ts";
-import { fromSlots, toSlots } from "../packing/slots.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
 import { readContainer, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
@@ -17,6 +17,10 @@ export interface Client {
   encrypt(inputs: Tensors, options?: InputOptions): Uint8Array;
   /** Decrypts a result. Throws a SealwrightError when it is damaged, of another plan or key, or not plausible. */
   decrypt(result: Uint8Array): Tensors;
+  /** Encrypts one number per slot at the canonical scale of a level, as SEAL serializes it with a seed. */
+  encryptSlots(slots: Float64Array, level: number): Uint8Array;
+  /** Decrypts a serialized ciphertext that was checked. */
+  decryptSlots(ciphertext: Uint8Array): Float64Array;
   dispose(): void;
 }
 
@@ -68,11 +72,16 @@ export function openClient(context: Context, plan: ClientPlan, secretKey: Uint8A
 
   return {
     keyId,
+    encryptSlots,
+    decryptSlots,
     encrypt(inputs, options) {
       const checked = checkInputs(plan.inputs, inputs, options);
       const slots = new Map(plan.inputs.map((port) => [port.name, toSlots(checked.get(port.name)!, port.layout)]));
       const parts = partsOf(plan.inputs);
-      const sections = parts.map(({ port, section }) => ({ name: section, bytes: ciphertextLength(formOf(context, port.level, true)) }));
+      const sections = parts.map(({ port, section }) => ({
+        name: section,
+        bytes: ciphertextLength(formOf(context, port.level, true)),
+      }));
       return writeContainer("ciphertexts", { planId: plan.id, keyId }, sections, (i) => {
         const { port, part } = parts[i]!;
         return encryptSlots(slots.get(port.name)![part]!, port.level);
@@ -90,7 +99,8 @@ export function openClient(context: Context, plan: ClientPlan, secretKey: Uint8A
           const value = fromSlots(slots, port.layout, port.shape);
           const limit = largestOutput(port, context.scheme);
           const beyond = value.data.find((v) => !(Math.abs(v) <= limit));
-          if (beyond !== undefined) fail("result-not-trustworthy", "nowhere", { name: port.name, found: beyond, limit });
+          if (beyond !== undefined)
+            fail("result-not-trustworthy", "nowhere", { name: port.name, found: beyond, limit });
           return [port.name, value];
         }),
       );
@@ -118,8 +128,16 @@ export function checkParts(
 ): void {
   const parts = partsOf(ports);
   if (sections.size !== parts.length || parts.some(({ section }) => !sections.has(section))) {
-    const list = (names: Iterable<string>) => [...names].slice(0, 8).map((name) => `'${name}'`).join(", ") || "nothing";
-    fail("sections-differ", "nowhere", { what, found: list(sections.keys()), needed: list(parts.map((p) => p.section)) });
+    const list = (names: Iterable<string>) =>
+      [...names]
+        .slice(0, 8)
+        .map((name) => `'${name}'`)
+        .join(", ") || "nothing";
+    fail("sections-differ", "nowhere", {
+      what,
+      found: list(sections.keys()),
+      needed: list(parts.map((p) => p.section)),
+    });
   }
   for (const { port, section } of parts) {
     refuse(ciphertextMisfit(sections.get(section)!, formOf(context, port.level, seeded)), what, `'${section}'`);

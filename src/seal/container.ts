@@ -68,7 +68,10 @@ export function writeContainer(
   let at = prefixBytes + header.length;
   for (const [index, section] of sections.entries()) {
     const part = content(index);
-    invariant(part.length === section.bytes, `section '${section.name}' has ${part.length} bytes, not ${section.bytes}`);
+    invariant(
+      part.length === section.bytes,
+      `section '${section.name}' has ${part.length} bytes, not ${section.bytes}`,
+    );
     bytes.set(part, at);
     at += part.length;
   }
@@ -90,9 +93,11 @@ export function readContainer(bytes: Uint8Array, expected: Expected): Container 
   const { what, kind, planId } = expected;
   checkKind(bytes, expected);
   const headerLength = viewOf(bytes).getUint32(8, true);
-  if (headerLength > largestHeader) fail("no-container", "nowhere", { what, reason: `its header claims ${headerLength} bytes` });
+  if (headerLength > largestHeader)
+    fail("no-container", "nowhere", { what, reason: `its header claims ${headerLength} bytes` });
   const start = prefixBytes + headerLength;
-  if (bytes.length < start + hashBytes) fail("container-truncated", "nowhere", { what, bytes: bytes.length, needed: start + hashBytes });
+  if (bytes.length < start + hashBytes)
+    fail("container-truncated", "nowhere", { what, bytes: bytes.length, needed: start + hashBytes });
   const header = readHeader(bytes.subarray(prefixBytes, start));
   if (header === undefined) {
     // A flipped bit is the likelier cause, and the checksum tells.
@@ -116,13 +121,16 @@ export function readContainer(bytes: Uint8Array, expected: Expected): Container 
 function checkKind(bytes: Uint8Array, { what, kind }: Expected): void {
   if (bytes.length === 0) fail("no-container", "nowhere", { what, reason: "it is empty" });
   const begins = new TextDecoder("latin1").decode(bytes.subarray(0, magic.length));
-  if (!magic.startsWith(begins) && begins !== magic) fail("no-container", "nowhere", { what, reason: "it is no file of sealwright's" });
-  if (bytes.length < prefixBytes) fail("container-truncated", "nowhere", { what, bytes: bytes.length, needed: prefixBytes + hashBytes });
+  if (!magic.startsWith(begins) && begins !== magic)
+    fail("no-container", "nowhere", { what, reason: "it is no file of sealwright's" });
+  if (bytes.length < prefixBytes)
+    fail("container-truncated", "nowhere", { what, bytes: bytes.length, needed: prefixBytes + hashBytes });
   const found = viewOf(bytes).getUint16(4, true);
   if (found !== version) fail("container-version", "nowhere", { what, version: found, known: version });
   const claimed = containerKind(bytes);
   if (claimed === kind) return;
-  if (claimed === undefined) fail("no-container", "nowhere", { what, reason: `it is of unknown kind ${viewOf(bytes).getUint16(6, true)}` });
+  if (claimed === undefined)
+    fail("no-container", "nowhere", { what, reason: `it is of unknown kind ${viewOf(bytes).getUint16(6, true)}` });
   if (claimed === "secret-key") fail("unwanted-secret-key", "nowhere", { what, needed: kindNames[kind] });
   fail("wrong-container", "nowhere", { what, found: kindNames[claimed], needed: kindNames[kind] });
 }
@@ -138,7 +146,9 @@ function readHeader(bytes: Uint8Array): (Owner & { readonly sections: readonly S
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     const { key, plan, sections } = JSON.parse(text) as { key: unknown; plan: unknown; sections: unknown };
     if (!isHex(key, 32) || !isHex(plan, 64) || !Array.isArray(sections)) return undefined;
-    const good = sections.every(({ bytes, name }) => Number.isSafeInteger(bytes) && bytes >= 0 && bytes < 2 ** 40 && typeof name === "string");
+    const good = sections.every(
+      ({ bytes, name }) => Number.isSafeInteger(bytes) && bytes >= 0 && bytes < 2 ** 40 && typeof name === "string",
+    );
     const owner = { planId: plan, keyId: key };
     const distinct = new Set(sections.map(({ name }) => name)).size === sections.length;
     return good && distinct && headerText(owner, sections) === text ? { ...owner, sections } : undefined;

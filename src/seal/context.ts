@@ -1,7 +1,14 @@
-import type { CKKSEncoder, EncryptionParameters, Evaluator, SEALContext, ParmsIdType as SealParmsId, SecLevelType } from "node-seal";
+import type {
+  CKKSEncoder,
+  EncryptionParameters,
+  Evaluator,
+  SEALContext,
+  ParmsIdType as SealParmsId,
+  SecLevelType,
+} from "node-seal";
 import { fail, invariant } from "../base/diagnostic.ts";
-import { bitLength } from "../scheme/primes.ts";
 import { type Scheme, topLevel } from "../scheme/parameters.ts";
+import { bitLength } from "../scheme/primes.ts";
 import type { Seal } from "./library.ts";
 
 /** How SEAL names a set of primes: in its heap, and as the 32 bytes that serialized objects begin with. */
@@ -66,7 +73,12 @@ function setPrimes(seal: Seal, parameters: EncryptionParameters, primes: readonl
 
 function securityOf({ api }: Seal, { security }: Scheme): SecLevelType {
   const { none, tc128, tc192, tc256 } = api.SecLevelType;
-  const level = new Map<number, SecLevelType>([[0, none], [128, tc128], [192, tc192], [256, tc256]]).get(security);
+  const level = new Map<number, SecLevelType>([
+    [0, none],
+    [128, tc128],
+    [192, tc192],
+    [256, tc256],
+  ]).get(security);
   invariant(level !== undefined, `a scheme of ${security}-bit security`);
   return level;
 }

@@ -8,7 +8,8 @@ import { type Handle, requireRandomness } from "./library.ts";
 import { galoisIndex, keySetMisfit, type Misfit, secretKeyMisfit } from "./serialized.ts";
 
 /** What the client needs of a plan; a client's bundle has it, too. */
-export type ClientPlan = Pick<Plan, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs"> & Partial<Pick<Plan, "cost">>;
+export type ClientPlan = Pick<Plan, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs"> &
+  Partial<Pick<Plan, "cost">>;
 
 /** A client's keys as files. */
 export interface KeyFiles {
@@ -20,10 +21,14 @@ export interface KeyFiles {
 }
 
 /** Above this size of a group's serialized keys a new group begins. */
-const groupBytes = 2 ** 26;
+const groupBytes = 2 ** 25;
 
 /** Makes new keys for a plan. `progress` hears how many of how many Galois keys are done. */
-export function makeKeys(context: Context, plan: ClientPlan, progress: (done: number, total: number) => void = () => {}): KeyFiles {
+export function makeKeys(
+  context: Context,
+  plan: ClientPlan,
+  progress: (done: number, total: number) => void = () => {},
+): KeyFiles {
   requireRandomness();
   const { seal, handle, scheme } = context;
   const none = seal.api.ComprModeType.none;
@@ -60,7 +65,8 @@ function evaluationKeysFile(
   const total = groups.reduce((sum, group) => sum + group.length, 0);
   let done = 0;
   progress(0, total);
-  const save = (keys: Handle & { saveToArray(mode: typeof none): Uint8Array }) => seal.using(keys, (k) => k.saveToArray(none));
+  const save = (keys: Handle & { saveToArray(mode: typeof none): Uint8Array }) =>
+    seal.using(keys, (k) => k.saveToArray(none));
   const parts = groups.map((steps) => ({
     name: galoisSection(steps),
     bytes: savedSeededGaloisKeysBytes(degree, primes.length, steps.length),
@@ -78,7 +84,11 @@ function evaluationKeysFile(
 }
 
 /** Reads the secret key of a plan. The caller disposes of it. */
-export function loadSecretKey(context: Context, plan: ClientPlan, bytes: Uint8Array): { readonly keyId: string; readonly key: SecretKey } {
+export function loadSecretKey(
+  context: Context,
+  plan: ClientPlan,
+  bytes: Uint8Array,
+): { readonly keyId: string; readonly key: SecretKey } {
   const what = "the secret key";
   const { keyId, sections } = readContainer(bytes, { what, kind: "secret-key", planId: plan.id });
   const secret = onlySection(sections, "secret", what);
@@ -102,7 +112,12 @@ export interface EvaluationKeys {
 }
 
 /** Reads the evaluation keys of a plan. Throws a SealwrightError unless each key that the plan declares is there. */
-export function loadEvaluationKeys(context: Context, plan: Pick<Plan, "id" | "galoisSteps">, bytes: Uint8Array, relinearizes: boolean): EvaluationKeys {
+export function loadEvaluationKeys(
+  context: Context,
+  plan: Pick<Plan, "id" | "galoisSteps">,
+  bytes: Uint8Array,
+  relinearizes: boolean,
+): EvaluationKeys {
   const what = "the evaluation keys";
   const { seal, handle, scheme, keyLevel } = context;
   const { degree } = scheme;
@@ -111,17 +126,20 @@ export function loadEvaluationKeys(context: Context, plan: Pick<Plan, "id" | "ga
   const groups = new Map<string, readonly number[]>();
   for (const name of sections.keys()) {
     const steps = stepsOfSection(name, degree);
-    if (steps === undefined && name !== relinSection) fail("sections-differ", "nowhere", { what, found: `a section '${name}'`, needed: "key sections only" });
+    if (steps === undefined && name !== relinSection)
+      fail("sections-differ", "nowhere", { what, found: `a section '${name}'`, needed: "key sections only" });
     if (steps !== undefined) groups.set(name, steps);
   }
   const present = new Set([...groups.values()].flat().map(residue));
   const missing = plan.galoisSteps.filter((s) => !present.has(residue(s)));
   if (missing.length > 0) fail("missing-galois-keys", "nowhere", { what, steps: missing });
   const relin = sections.get(relinSection);
-  if (relinearizes && relin === undefined) fail("sections-differ", "nowhere", { what, found: "no relinearization key", needed: "one" });
+  if (relinearizes && relin === undefined)
+    fail("sections-differ", "nowhere", { what, found: "no relinearization key", needed: "one" });
 
   const form = { parmsId: keyLevel, scheme };
-  if (relin !== undefined) refuse(keySetMisfit(relin, { ...form, room: 1, indices: new Set([0]) }), what, "the relinearization key");
+  if (relin !== undefined)
+    refuse(keySetMisfit(relin, { ...form, room: 1, indices: new Set([0]) }), what, "the relinearization key");
   for (const [name, steps] of groups) {
     const indices = new Set(steps.map((s) => galoisIndex(s, degree)));
     refuse(keySetMisfit(sections.get(name)!, { ...form, room: degree, indices }), what, `'${name}'`);
@@ -133,7 +151,8 @@ export function loadEvaluationKeys(context: Context, plan: Pick<Plan, "id" | "ga
     keys.loadFromArray(handle, section);
     return keys;
   };
-  const relinearization = relin && seal.guard("loading the relinearization key", () => load(new seal.api.RelinKeys(), relin));
+  const relinearization =
+    relin && seal.guard("loading the relinearization key", () => load(new seal.api.RelinKeys(), relin));
   for (const [name, steps] of groups) {
     const keys = seal.guard("loading Galois keys", () => load(new seal.api.GaloisKeys(), sections.get(name)!));
     for (const s of steps) byStep.set(residue(s), keys);
@@ -178,7 +197,8 @@ function stepsOfSection(name: string, degree: number): number[] | undefined {
 function onlySection(sections: Container["sections"], name: string, what: string): Uint8Array {
   const section = sections.get(name);
   const found = [...sections.keys()].map((k) => `'${k}'`).join(", ") || "no section";
-  if (section === undefined || sections.size !== 1) fail("sections-differ", "nowhere", { what, found, needed: `'${name}' only` });
+  if (section === undefined || sections.size !== 1)
+    fail("sections-differ", "nowhere", { what, found, needed: `'${name}' only` });
   return section;
 }
 

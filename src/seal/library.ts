@@ -96,7 +96,8 @@ export class Seal {
       if (type === "std::bad_alloc") return this.#lose(where, "its memory is used up");
       return errorOf(() => fail("seal-error", "nowhere", { where, type, text }));
     }
-    if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) return this.#lose(where, error.message);
+    if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError)
+      return this.#lose(where, error.message);
     if (error instanceof Error) return new CompilerBug(`misuses SEAL at ${where}: ${error.message}`, { cause: error });
     return error;
   }
@@ -166,7 +167,8 @@ export function requireRandomness(): void {
     fail("no-secure-randomness", "nowhere", { reason: "'crypto.getRandomValues' is missing" });
   }
   const draw = () => crypto.getRandomValues!(new Uint8Array(32)).join();
-  if (draw() === draw()) fail("no-secure-randomness", "nowhere", { reason: "'crypto.getRandomValues' repeats itself" });
+  const [first, second] = [draw(), draw()];
+  if (first === second) fail("no-secure-randomness", "nowhere", { reason: "'crypto.getRandomValues' repeats itself" });
 }
 
 /** The error that a failing function throws. */

@@ -59,7 +59,10 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
   const live = new Set<SealCipher>();
   const plaintexts = levels.map((): Plaintext[] => []);
   /** By level: the object that bytes are loaded into, and whose bytes are in it. */
-  const scratch = levels.map((): { object: Plaintext | undefined; holds: SealPlain | undefined } => ({ object: undefined, holds: undefined }));
+  const scratch = levels.map((): { object: Plaintext | undefined; holds: SealPlain | undefined } => ({
+    object: undefined,
+    holds: undefined,
+  }));
   const topPlain = seal.guard("preparing", () => new api.Plaintext());
 
   const object = (x: SealCipher): Ciphertext => {
@@ -87,7 +90,8 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
     const found = register.object.scale();
     invariant(found === scale, `SEAL made the scale ${found}, not ${scale}`);
     const canonical = scales[level]!;
-    if (scale === canonical || Math.abs(scale / canonical - 1) > scaleTolerance) return { level, scale, size, register };
+    if (scale === canonical || Math.abs(scale / canonical - 1) > scaleTolerance)
+      return { level, scale, size, register };
     // SEAL adds only what has the same scale up to one rounding; roundings must not add up.
     register.object.setScale(canonical);
     return { level, scale: canonical, size, register };
@@ -114,7 +118,8 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
     const limit = moduli[level]! / 4 / scale;
     for (let i = 0; i < values.length; i++) {
       // Also true of NaN, which SEAL encodes as zero; infinities and 1e300 make it write outside its memory.
-      if (!(Math.abs(values[i]!) < limit)) fail("constant-not-encodable", "nowhere", { largest: values[i]!, level, limit });
+      if (!(Math.abs(values[i]!) < limit))
+        fail("constant-not-encodable", "nowhere", { largest: values[i]!, level, limit });
     }
   };
   const giveBack = (p: SealPlain): void => {
@@ -145,7 +150,9 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
       const standing = rules.rotate(x, steps);
       // SEAL takes steps below the number of slots only.
       const by = steps % (scheme.degree / 2);
-      return make("a rotation", standing, roomOf(x), (to) => evaluator.rotateVector(object(x), by, keys.galois(by), to));
+      return make("a rotation", standing, roomOf(x), (to) =>
+        evaluator.rotateVector(object(x), by, keys.galois(by), to),
+      );
     },
     add: (x, y) => {
       const standing = rules.add(x, y);
@@ -157,9 +164,14 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
       return make("a subtraction", standing, roomOf(standing), (to) => evaluator.sub(object(x), object(y), to));
     },
     negate: (x) => make("a negation", x, roomOf(x), (to) => evaluator.negate(object(x), to)),
-    addPlain: (x, p) => make("an addition of a plaintext", rules.addPlain(x, p), roomOf(x), (to) => evaluator.addPlain(object(x), inHeap(p), to)),
+    addPlain: (x, p) =>
+      make("an addition of a plaintext", rules.addPlain(x, p), roomOf(x), (to) =>
+        evaluator.addPlain(object(x), inHeap(p), to),
+      ),
     multiplyPlain: (x, p) =>
-      make("a product with a plaintext", rules.multiplyPlain(x, p), roomOf(x), (to) => evaluator.multiplyPlain(object(x), inHeap(p), to)),
+      make("a product with a plaintext", rules.multiplyPlain(x, p), roomOf(x), (to) =>
+        evaluator.multiplyPlain(object(x), inHeap(p), to),
+      ),
     multiply: (x, y) => {
       const standing = rules.multiply(x, y);
       return make("a product", standing, roomOf(standing), (to) => evaluator.multiply(object(x), object(y), to));
@@ -171,7 +183,9 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
     relinearize(x) {
       const { relinearization } = keys;
       invariant(relinearization !== undefined, "relinearizes without a key");
-      return make("a relinearization", rules.relinearize(x), roomOf(x), (to) => evaluator.relinearize(object(x), relinearization, to));
+      return make("a relinearization", rules.relinearize(x), roomOf(x), (to) =>
+        evaluator.relinearize(object(x), relinearization, to),
+      );
     },
     rescale: (x) => {
       const standing = rules.rescale(x);
@@ -179,7 +193,9 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
     },
     modSwitch: (x) => {
       const standing = rules.modSwitch(x);
-      return make("a modulus switch", standing, roomOf(standing), (to) => evaluator.cipherModSwitchToNext(object(x), to));
+      return make("a modulus switch", standing, roomOf(standing), (to) =>
+        evaluator.cipherModSwitchToNext(object(x), to),
+      );
     },
     free(x) {
       invariant(live.delete(x), "frees a ciphertext twice");
@@ -210,15 +226,28 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
     dispose() {
       const held = [...live].map((x) => x.register.object);
       const scratches = scratch.map((s) => s.object);
-      seal.release(topPlain, ...held, ...loaded.splice(0), ...registers.drain(), ...plaintexts.flatMap((list) => list.splice(0)), ...scratches);
+      seal.release(
+        topPlain,
+        ...held,
+        ...loaded.splice(0),
+        ...registers.drain(),
+        ...plaintexts.flatMap((list) => list.splice(0)),
+        ...scratches,
+      );
       live.clear();
     },
   };
 }
 
 /** Keeps the plaintexts of a program between runs, outside SEAL's heap, up to a number of bytes. */
-export function plaintextCache(context: Context, machine: SealEvaluator, budgetBytes: number): PlaintextCache<SealPlain> {
-  const store = new PlaintextStore<SealPlain>(budgetBytes, ({ level }) => savedPlaintextBytes(context.scheme.degree, level + 1));
+export function plaintextCache(
+  context: Context,
+  machine: SealEvaluator,
+  budgetBytes: number,
+): PlaintextCache<SealPlain> {
+  const store = new PlaintextStore<SealPlain>(budgetBytes, ({ level }) =>
+    savedPlaintextBytes(context.scheme.degree, level + 1),
+  );
   return {
     get: (node: NodeId) => store.get(node),
     put(node, plaintext) {

@@ -2,9 +2,16 @@ import { fail } from "../base/diagnostic.ts";
 import { type Graph, inputNodes, type Node, type NodeId } from "../ir/graph.ts";
 import { dyingAfter, isComputed, isPlaintext } from "../plan/liveness.ts";
 import { cachedPlaintexts } from "../plan/memory.ts";
-import { type Scheme, topLevel } from "../scheme/parameters.ts";
-import { ciphertextBytes, contextBytes, galoisKeyBytes, plaintextBytes, relinKeyBytes, savedPlaintextBytes } from "../scheme/sizes.ts";
 import type { Plan } from "../plan/plan.ts";
+import { type Scheme, topLevel } from "../scheme/parameters.ts";
+import {
+  ciphertextBytes,
+  contextBytes,
+  galoisKeyBytes,
+  plaintextBytes,
+  relinKeyBytes,
+  savedPlaintextBytes,
+} from "../scheme/sizes.ts";
 import { stepGroups } from "./keys.ts";
 import { type Register, RegisterFile } from "./registers.ts";
 
@@ -47,10 +54,14 @@ export function memoryNeeds({ scheme, galoisSteps, program }: MeasuredPlan, cach
     // While a group is loaded, its bytes lie beside it.
     keys: relin + galoisSteps.length * keyBytes + group / 2,
     // Loading makes the new ciphertext before it drops the old one.
-    ciphertexts: registersNeeded(program) * degree * 8 + 2 * inputs.reduce((sum, node) => sum + cipherBytes(node, degree), 0),
+    ciphertexts:
+      registersNeeded(program) * degree * 8 + 2 * inputs.reduce((sum, node) => sum + cipherBytes(node, degree), 0),
     plaintexts: livePlaintexts(program, degree, cached) + 2 * plaintextBytes(degree, primes),
     temporaries: temporaryBytes(scheme),
-    cache: [...cached].reduce((sum, { type }) => sum + savedPlaintextBytes(degree, type.kind === "plain" ? type.level + 1 : 0), 0),
+    cache: [...cached].reduce(
+      (sum, { type }) => sum + savedPlaintextBytes(degree, type.kind === "plain" ? type.level + 1 : 0),
+      0,
+    ),
   };
 }
 
@@ -58,12 +69,19 @@ export function memoryNeeds({ scheme, galoisSteps, program }: MeasuredPlan, cach
  * The bytes to keep plaintexts in, so that the plan stays within its limit. Throws a SealwrightError when it does not fit
  * even without any.
  */
-export function planMemory(plan: MeasuredPlan, { limitBytes = defaultMemoryLimit, cacheBytes = limitBytes }: MemoryOptions = {}): number {
+export function planMemory(
+  plan: MeasuredPlan,
+  { limitBytes = defaultMemoryLimit, cacheBytes = limitBytes }: MemoryOptions = {},
+): number {
   const bare = memoryNeeds(plan, 0);
   const heap = total(bare);
   if (heap > Math.min(limitBytes, defaultMemoryLimit)) {
     const [largest] = Object.entries(bare).reduce((a, b) => (b[1] > a[1] ? b : a));
-    fail("memory-limit", "nowhere", { neededBytes: heap, limitBytes: Math.min(limitBytes, defaultMemoryLimit), largest });
+    fail("memory-limit", "nowhere", {
+      neededBytes: heap,
+      limitBytes: Math.min(limitBytes, defaultMemoryLimit),
+      largest,
+    });
   }
   return Math.min(cacheBytes, limitBytes - heap);
 }

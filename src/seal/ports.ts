@@ -29,7 +29,11 @@ export interface InputOptions {
 }
 
 /** Checks a model's inputs against its ports: names, shapes, finite numbers, declared ranges. Throws a SealwrightError. */
-export function checkInputs(ports: readonly Port[], inputs: Tensors, { clamp = false }: InputOptions = {}): Map<string, Tensor> {
+export function checkInputs(
+  ports: readonly Port[],
+  inputs: Tensors,
+  { clamp = false }: InputOptions = {},
+): Map<string, Tensor> {
   const known = ports.map((port) => port.name);
   for (const name of inputs.keys()) if (!known.includes(name)) fail("unknown-input", "nowhere", { name, known });
   return new Map(

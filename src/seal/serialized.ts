@@ -53,7 +53,11 @@ const plaintextHeader = 88;
 const seedHeader = Uint8Array.of(0x5e, 0xa1, 0x10, 4, 1, 0, 0, 0, 81, 0, 0, 0, 0, 0, 0, 0, 1);
 
 /** Bytes of a ciphertext of two polynomials as SEAL saves it. */
-export function ciphertextLength({ degree, primes, seeded }: Pick<CiphertextForm, "degree" | "primes" | "seeded">): number {
+export function ciphertextLength({
+  degree,
+  primes,
+  seeded,
+}: Pick<CiphertextForm, "degree" | "primes" | "seeded">): number {
   return (seeded ? savedSeededCiphertextBytes : savedCiphertextBytes)(degree, primes.length);
 }
 
@@ -66,7 +70,8 @@ export function ciphertextMisfit(bytes: Uint8Array, form: CiphertextForm): Misfi
   if (wrong !== undefined) return wrong;
   if (seeded) {
     const seed = bytes.subarray(ciphertextHeader + data);
-    if (!startsWith(seed, seedHeader)) return { field: "the seed's header", found: hex(seed.subarray(0, 17)), allowed: hex(seedHeader) };
+    if (!startsWith(seed, seedHeader))
+      return { field: "the seed's header", found: hex(seed.subarray(0, 17)), allowed: hex(seedHeader) };
     return coefficientMisfit(bytes, ciphertextHeader, form);
   }
   const second = ciphertextHeader + data / 2;
@@ -109,21 +114,33 @@ export interface KeySetForm {
 /** Walks through a key set without SEAL. A key that is not there is reported as such. */
 export function keySetMisfit(bytes: Uint8Array, { parmsId, scheme, room, indices }: KeySetForm): Misfit | undefined {
   const digits = scheme.primes.length;
-  const form: CiphertextForm = { parmsId, degree: scheme.degree, primes: [...scheme.primes, scheme.specialPrime], scale: 1, seeded: true };
+  const form: CiphertextForm = {
+    parmsId,
+    degree: scheme.degree,
+    primes: [...scheme.primes, scheme.specialPrime],
+    scale: 1,
+    seeded: true,
+  };
   const keyLength = ciphertextLength(form);
   const template = new Uint8Array(56);
   template.set(sealHeader(bytes.length));
   template.set(parmsId.bytes, 16);
   const view = new DataView(template.buffer);
   view.setBigUint64(48, BigInt(room), true);
-  const fields: readonly Field[] = [["the SEAL header", 16, "bytes"], ["the parameters' id", 48, "bytes"], ["the room for keys", 56, "integer"]];
-  const wrong = lengthMisfit(bytes, 56 + room * 8 + indices.size * digits * keyLength) ?? headerMisfit(bytes, template, fields);
+  const fields: readonly Field[] = [
+    ["the SEAL header", 16, "bytes"],
+    ["the parameters' id", 48, "bytes"],
+    ["the room for keys", 56, "integer"],
+  ];
+  const wrong =
+    lengthMisfit(bytes, 56 + room * 8 + indices.size * digits * keyLength) ?? headerMisfit(bytes, template, fields);
   if (wrong !== undefined) return wrong;
   const read = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 56;
   for (let index = 0; index < room; index++) {
     const [found, allowed] = [read.getBigUint64(at, true), indices.has(index) ? digits : 0];
-    if (found !== BigInt(allowed)) return { field: `the digits of key ${index}`, found: `${found}`, allowed: `${allowed}` };
+    if (found !== BigInt(allowed))
+      return { field: `the digits of key ${index}`, found: `${found}`, allowed: `${allowed}` };
     at += 8;
     for (let digit = 0; digit < allowed; digit++, at += keyLength) {
       const misfit = ciphertextMisfit(bytes.subarray(at, at + keyLength), form);
@@ -148,7 +165,13 @@ function ciphertextTemplate({ parmsId, degree, primes, scale, seeded }: Cipherte
   bytes.set(sealHeader(ciphertextLength({ degree, primes, seeded })));
   bytes.set(parmsId.bytes, 16);
   bytes[48] = 1;
-  for (const [at, value] of [[49, 2], [57, degree], [65, primes.length], [81, 1], [105, words]] as const) {
+  for (const [at, value] of [
+    [49, 2],
+    [57, degree],
+    [65, primes.length],
+    [81, 1],
+    [105, words],
+  ] as const) {
     view.setBigUint64(at, BigInt(value), true);
   }
   view.setFloat64(73, scale, true);
@@ -193,7 +216,11 @@ function headerMisfit(bytes: Uint8Array, template: Uint8Array, fields: readonly 
 }
 
 /** Checks that one polynomial's coefficients are residues: SEAL computes nonsense with others, or throws. */
-function coefficientMisfit(bytes: Uint8Array, start: number, { degree, primes }: Pick<CiphertextForm, "degree" | "primes">): Misfit | undefined {
+function coefficientMisfit(
+  bytes: Uint8Array,
+  start: number,
+  { degree, primes }: Pick<CiphertextForm, "degree" | "primes">,
+): Misfit | undefined {
   // Halves of 32 bits: arrays of 64-bit integers are ten times slower to read.
   const words = new Uint32Array(bytes.slice(start, start + primes.length * degree * 8).buffer);
   for (const [i, prime] of primes.entries()) {

@@ -32,7 +32,12 @@ export interface Server {
 }
 
 /** Opens the server side of a plan with a client's evaluation keys. */
-export function openServer(context: Context, plan: ServerPlan, evaluationKeys: Uint8Array, { cacheBytes = 0 }: ServerOptions = {}): Server {
+export function openServer(
+  context: Context,
+  plan: ServerPlan,
+  evaluationKeys: Uint8Array,
+  { cacheBytes = 0 }: ServerOptions = {},
+): Server {
   const { program } = plan;
   const relinearizes = program.nodes.some((node) => node.op === "he_relinearize");
   const keys = loadEvaluationKeys(context, plan, evaluationKeys, relinearizes);
@@ -48,7 +53,10 @@ export function openServer(context: Context, plan: ServerPlan, evaluationKeys: U
         const { input, part, level } = node.attrs;
         const bytes = sections.get(sectionOf(input, part));
         invariant(bytes !== undefined, `'${node.name}' is part ${part} of no input`);
-        invariant(plan.inputs.find((port) => port.name === input)?.level === level, `'${node.name}' is not at its input's level`);
+        invariant(
+          plan.inputs.find((port) => port.name === input)?.level === level,
+          `'${node.name}' is not at its input's level`,
+        );
         inputs.set(node.name, machine.load(bytes, level));
       }
       return inputs;
@@ -61,14 +69,20 @@ export function openServer(context: Context, plan: ServerPlan, evaluationKeys: U
   const save = (results: ReadonlyMap<string, readonly SealCipher[]>): Uint8Array => {
     const parts = partsOf(plan.outputs);
     const scales = canonicalScales(plan.scheme);
-    const sections = parts.map(({ port, section }) => ({ name: section, bytes: savedCiphertextBytes(plan.scheme.degree, port.level + 1) }));
+    const sections = parts.map(({ port, section }) => ({
+      name: section,
+      bytes: savedCiphertextBytes(plan.scheme.degree, port.level + 1),
+    }));
     return writeContainer("result", { planId: plan.id, keyId: keys.keyId }, sections, (i) => {
       const { port, part, section } = parts[i]!;
       const cipher = results.get(port.name)?.[part];
       invariant(cipher !== undefined, `the program does not compute '${section}'`);
       const { level, scale, size } = cipher;
       const declared = level === port.level && scale === scales[level] && size === 2;
-      invariant(declared, `'${section}' is at level ${level}, scale ${scale}, size ${size}, the plan declares level ${port.level}`);
+      invariant(
+        declared,
+        `'${section}' is at level ${level}, scale ${scale}, size ${size}, the plan declares level ${port.level}`,
+      );
       return machine.save(cipher);
     });
   };
@@ -83,7 +97,10 @@ export function openServer(context: Context, plan: ServerPlan, evaluationKeys: U
       const inputs = load(sections);
       const freed = new Set<SealCipher>(inputs.values());
       try {
-        const results = execute(program, machine, inputs, (node) => layerConstants(program, node), { hooks, plaintexts });
+        const results = execute(program, machine, inputs, (node) => layerConstants(program, node), {
+          hooks,
+          plaintexts,
+        });
         for (const parts of results.values()) for (const part of parts) freed.add(part);
         return save(results);
       } finally {

@@ -32,18 +32,20 @@ export function describeContent(bytes: Uint8Array): string | undefined {
     const size = /^size (\d+)$/m.exec(start)?.[1];
     return `a Git LFS pointer${size === undefined ? "" : ` to ${size} bytes`} that were not fetched`;
   }
+  // Its length field may begin like anything.
+  if (start.startsWith("\0\0\0\0{", 4)) return "a safetensors file";
   const known = signatures.find(([signature]) => start.startsWith(signature));
   if (known !== undefined) return known[1];
-  if (/^\s*[{[]/.test(start)) return "JSON";
-  // The version of the format, then the name of the producer or its version.
-  if (/^\x08[\x01-\x1f](?:\x12|\x1a|\x22|\x3a)/.test(start)) return "an ONNX model";
-  return undefined;
+  if (/^\s*[{[]\s*["{[\]}\d]/.test(start)) return "JSON";
+  // The version of the format as a number below 32, then a field that ONNX models have.
+  const onnx = bytes[0] === 0x08 && bytes[1]! < 32 && [0x12, 0x1a, 0x22, 0x3a, 0x42].includes(bytes[2]!);
+  return onnx ? "an ONNX model" : undefined;
 }
 
 /** Stops when the content is recognised as something else than what is needed. */
 export function refuseOtherContent(bytes: Uint8Array, needed: string, path: string): void {
   const found = describeContent(bytes);
-  if (found === undefined) return;
+  if (found === undefined || found === needed) return;
   const remedy = found.startsWith("a Git LFS") ? "run 'git lfs pull' in the repository it comes from" : undefined;
   fail("weights-file-kind", { path }, { found, needed, remedy });
 }

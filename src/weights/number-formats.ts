@@ -41,7 +41,9 @@ export class StoredNumbers {
     this.count = bytes.length / width;
     const swap = width > 1 && (order === "little") !== hostIsLittleEndian;
     if (swap) this.#bytes = reversed(bytes, width);
-    else if (bytes.byteOffset % width !== 0 || !(bytes.buffer instanceof ArrayBuffer)) this.#bytes = bytes.slice();
+    // Not `slice`: that of a Buffer copies nothing.
+    else if (bytes.byteOffset % width !== 0 || !(bytes.buffer instanceof ArrayBuffer))
+      this.#bytes = new Uint8Array(bytes);
     else this.#bytes = bytes as Uint8Array<ArrayBuffer>;
   }
 
@@ -82,13 +84,13 @@ export class StoredNumbers {
   firstBad(): BadElement | undefined {
     switch (this.format) {
       case "f64":
-        return this.#firstInfinite(this.#as(BigUint64Array), 0x7ff0000000000000n);
+        return this.#notFinite(firstInfiniteDouble(this.#as(Uint32Array)));
       case "f32":
-        return this.#firstInfinite(this.#as(Uint32Array), 0x7f800000);
+        return this.#notFinite(firstWithBits(this.#as(Uint32Array), 0x7f800000));
       case "f16":
-        return this.#firstInfinite(this.#as(Uint16Array), 0x7c00);
+        return this.#notFinite(firstWithBits(this.#as(Uint16Array), 0x7c00));
       case "bf16":
-        return this.#firstInfinite(this.#as(Uint16Array), 0x7f80);
+        return this.#notFinite(firstWithBits(this.#as(Uint16Array), 0x7f80));
       case "i64":
         return firstInexact(this.#as(BigInt64Array));
       case "u64":
@@ -102,20 +104,16 @@ export class StoredNumbers {
     }
   }
 
-  /** Numbers whose exponent bits are all ones are infinite or no numbers. */
-  #firstInfinite(patterns: Uint16Array | Uint32Array | BigUint64Array, exponent: number | bigint) {
-    const index =
-      patterns instanceof BigUint64Array
-        ? firstInfiniteDouble(this.#as(Uint32Array))
-        : firstWithBits(patterns, exponent as number);
+  #notFinite(index: number): BadElement | undefined {
     if (index < 0) return undefined;
-    const value = new StoredNumbers(this.#element(index), this.format, hostIsLittleEndian ? "little" : "big").toFloat64();
-    return { index, value: `${value[0]}`, allowed: "finite numbers" };
+    const order = hostIsLittleEndian ? "little" : "big";
+    const [value] = new StoredNumbers(this.#element(index), this.format, order).toFloat64();
+    return { index, value: `${value}`, allowed: "finite numbers" };
   }
 
   #element(index: number): Uint8Array {
     const width = bytesPerNumber(this.format);
-    return this.#bytes.slice(index * width, (index + 1) * width);
+    return this.#bytes.subarray(index * width, (index + 1) * width);
   }
 
   #as<A>(type: new (buffer: ArrayBuffer, offset: number, length: number) => A): A {
@@ -124,6 +122,7 @@ export class StoredNumbers {
   }
 }
 
+/** Numbers whose exponent bits are all ones are infinite or no numbers. */
 function firstWithBits(patterns: Uint16Array | Uint32Array, exponent: number): number {
   for (let i = 0; i < patterns.length; i++) if ((patterns[i]! & exponent) === exponent) return i;
   return -1;

@@ -105,7 +105,8 @@ function readEntry(name: string, cursor: JsonCursor, size: number): Entry {
   }
   const shape = fields.shape.list(2 ** 10).map((dim) => dim.integer(0, Number.MAX_SAFE_INTEGER));
   const count = declaredCount(shape);
-  if (count === undefined) return fail("tensor-shape", fields.shape.place, { tensor: name, found: `[${shape.join(", ")}]` });
+  if (count === undefined)
+    return fail("tensor-shape", fields.shape.place, { tensor: name, found: `[${shape.join(", ")}]` });
   const offsets = fields.data_offsets.list(2).map((offset) => offset.integer(0, Number.MAX_SAFE_INTEGER));
   const [begin, end] = offsets;
   if (begin === undefined || end === undefined) return fields.data_offsets.wrong("a list of two offsets");

@@ -82,13 +82,6 @@ export const commandCodes = {
     message: (p) => `reading '${p.path}' failed: ${p.reason}`,
     help: "check that you may read the file",
   }),
-  "not-text": code<{ path: string; offset: number }>({
-    id: "SW914",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.path}' is no UTF-8 text: byte ${p.offset} does not belong to a character`,
-    help: "save the file as UTF-8",
-  }),
   "wrong-file-kind": code<{ path: string; found: string; needed: string }>({
     id: "SW915",
     severity: "error",

@@ -12,7 +12,8 @@ export const parameterCodes = {
     id: "SW502",
     severity: "error",
     exit: 6,
-    message: (p) => `no security table lists ${p.security}-bit security for degree ${p.degree}, listed are 128, 192 and 256 bits`,
+    message: (p) =>
+      `no security table lists ${p.security}-bit security for degree ${p.degree}, listed are 128, 192 and 256 bits`,
     help: "choose a listed security level, or a degree of at least 2048",
   }),
   "chain-too-long": code<{
@@ -54,15 +55,18 @@ export const parameterCodes = {
     id: "SW506",
     severity: "error",
     exit: 8,
-    message: (p) => `'${p.node}' reaches ${p.largest.toPrecision(4)}, but its ciphertext holds values up to ${p.limit.toPrecision(4)}`,
+    message: (p) =>
+      `'${p.node}' reaches ${p.largest.toPrecision(4)}, but its ciphertext holds values up to ${p.limit.toPrecision(4)}`,
     help: "check that the input is inside its declared range; if it is, compile again with calibration data like it",
   }),
   "precision-unreachable": code<{ wanted: number; degree: number; levels: number; bits: number }>({
     id: "SW510",
     severity: "error",
     exit: 4,
-    message: (p) => `the network needs ${p.levels} levels; the best is ${p.bits} bits at degree ${p.degree}, asked are ${p.wanted} bits`,
-    help: (p) => `set precision to ${Math.max(1, Math.floor(p.bits))} bits or less, or make weights and input range smaller so that errors grow less`,
+    message: (p) =>
+      `the network needs ${p.levels} levels; the best is ${p.bits} bits at degree ${p.degree}, asked are ${p.wanted} bits`,
+    help: (p) =>
+      `set precision to ${Math.max(1, Math.floor(p.bits))} bits or less, or make weights and input range smaller so that errors grow less`,
   }),
   "network-too-deep": code<{ levels: number; degree: number; offered: number; precision: number; security: number }>({
     id: "SW511",

@@ -90,7 +90,8 @@ export const runCodes = {
     id: "SW813",
     severity: "error",
     exit: 3,
-    message: (p) => `${p.what} is not what the plan declares: ${p.field} of ${p.part} is ${p.found}, allowed is ${p.allowed}`,
+    message: (p) =>
+      `${p.what} is not what the plan declares: ${p.field} of ${p.part} is ${p.found}, allowed is ${p.allowed}`,
     help: "make the file again with sealwright and this plan",
   }),
   "missing-galois-keys": code<{ what: string; steps: readonly number[] }>({
@@ -127,7 +128,8 @@ export const runCodes = {
     id: "SW823",
     severity: "error",
     exit: 5,
-    message: (p) => `running the plan takes ${mebibytes(p.neededBytes)}, allowed are ${mebibytes(p.limitBytes)}; most of it are ${p.largest}`,
+    message: (p) =>
+      `running the plan takes ${mebibytes(p.neededBytes)}, allowed are ${mebibytes(p.limitBytes)}; most of it are ${p.largest}`,
     help: (p) =>
       p.largest === "keys"
         ? "compile with a smaller 'max_keys' or 'max_memory', or with less precision so that a smaller degree does"
@@ -172,7 +174,8 @@ export const runCodes = {
     id: "SW841",
     severity: "error",
     exit: 3,
-    message: (p) => `input '${p.name}' has shape [${p.found.join(", ")}] and ${p.elements} numbers, needed is shape [${p.shape.join(", ")}]`,
+    message: (p) =>
+      `input '${p.name}' has shape [${p.found.join(", ")}] and ${p.elements} numbers, needed is shape [${p.shape.join(", ")}]`,
     help: "give exactly one number for each element, in row-major order",
   }),
   "input-not-finite": code<{ name: string; element: number; found: number }>({
@@ -182,7 +185,13 @@ export const runCodes = {
     message: (p) => `element ${p.element} of input '${p.name}' is ${p.found}, allowed are finite numbers`,
     help: "replace missing and infinite values before encrypting",
   }),
-  "input-out-of-range": code<{ name: string; element: number; found: number; range: readonly [number, number]; count: number }>({
+  "input-out-of-range": code<{
+    name: string;
+    element: number;
+    found: number;
+    range: readonly [number, number];
+    count: number;
+  }>({
     id: "SW843",
     severity: "error",
     exit: 3,
@@ -194,14 +203,16 @@ export const runCodes = {
     id: "SW844",
     severity: "error",
     exit: 3,
-    message: (p) => `a weight or bias of ${p.largest} is to be encoded at level ${p.level}, where less than ${p.limit.toPrecision(3)} fits`,
+    message: (p) =>
+      `a weight or bias of ${p.largest} is to be encoded at level ${p.level}, where less than ${p.limit.toPrecision(3)} fits`,
     help: "check the model's weights; NaN, infinite and huge numbers cannot be encoded",
   }),
   "result-not-trustworthy": code<{ name: string; found: number; limit: number }>({
     id: "SW850",
     severity: "error",
     exit: 7,
-    message: (p) => `output '${p.name}' decrypts to ${p.found.toPrecision(4)}, beyond ${p.limit.toPrecision(4)}, so it is not trustworthy`,
+    message: (p) =>
+      `output '${p.name}' decrypts to ${p.found.toPrecision(4)}, beyond ${p.limit.toPrecision(4)}, so it is not trustworthy`,
     help: "the result is damaged or foreign, or values overflowed: check the keys, and that the inputs are in the declared range",
   }),
 } as const;

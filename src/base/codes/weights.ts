@@ -142,7 +142,8 @@ export const weightCodes = {
     id: "SW632",
     severity: "error",
     exit: 3,
-    message: (p) => `the .npy data has dtype ${p.dtype}: Python objects, which are never unpickled because that can run code`,
+    message: (p) =>
+      `the .npy data has dtype ${p.dtype}: Python objects, which are never unpickled because that can run code`,
     help: "save an array of numbers: numpy.save(path, numpy.asarray(x, dtype=numpy.float32))",
   }),
   "npz-damaged": code<{ reason: string }>({

@@ -11,7 +11,7 @@ import { renderDiagnostics } from "../diagnostics.ts";
 import { addCompileFlags, type CompileFlags, chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { modelHost } from "../model-host.ts";
-import { addPassFlags, type PassFlags, watchPasses } from "../pass-flags.ts";
+import { addPassFlags, graphFiles, type PassFlags, watchPasses } from "../pass-flags.ts";
 import { readSource } from "../read-file.ts";
 import { checkOutput, writeFiles } from "../write-file.ts";
 
@@ -36,14 +36,15 @@ export function compileCommand(io: Io): Command {
     const file = readSource(io, path);
     const host = modelHost(io, path);
     const target = { force: flags.force, inputs: [path] };
-    if (stopAfter === undefined) checkOutput(io, output, target);
+    if (stopAfter === undefined || flags.output !== undefined) checkOutput(io, output, target);
     const watch = watchPasses(io, flags);
     const options: CompileOptions = { ...compileOptionsOf(flags), observe: watch.observer };
     try {
       if (stopAfter !== undefined) {
         const { graph, diagnostics } = compileTo(file, host, stopAfter, options);
         io.err(renderDiagnostics(diagnostics));
-        io.out(printGraph(graph));
+        if (flags.output === undefined) io.out(printGraph(graph));
+        else writeFiles(io, graphFiles(flags.output, graph), { ...target, inputs: [path, ...host.opened()] });
         return;
       }
       const { plan, bytes, diagnostics } = compileModel(file, host, options);

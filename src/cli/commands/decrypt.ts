@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { decryptOutputs } from "../../seal/index.ts";
-import { repeated } from "../flags.ts";
+import { repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadPlanFile } from "../load-plan.ts";
 import { readBytes } from "../read-file.ts";
@@ -32,7 +32,7 @@ export function decryptCommand(io: Io): Command {
       const key = readBytes(io, flags.keys);
       const ciphertexts = readBytes(io, flags.input);
       io.progress("decrypting");
-      const outputs = await decryptOutputs(plan, key, ciphertexts);
+      const outputs = await decryptOutputs(plan, key, ciphertexts, sealOptions(io, flags));
       io.progress(undefined);
       deliver(io, plan, outputs, targets, { ...options, json: flags.json });
     });

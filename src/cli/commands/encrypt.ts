@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { formatBytes } from "../../report/quantities.ts";
 import { encryptInputs } from "../../seal/index.ts";
-import { repeated } from "../flags.ts";
+import { repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadPlanFile } from "../load-plan.ts";
 import { readBytes } from "../read-file.ts";
@@ -37,10 +37,10 @@ export function encryptCommand(io: Io): Command {
       const { plan } = loadPlanFile(io, path, flags);
       const options = { force: flags.force, inputs: [path, flags.keys, ...inputPaths(io, plan.inputs, flags.input)] };
       checkOutput(io, flags.output, options);
-      const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp });
+      const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp ?? false });
       const key = readBytes(io, flags.keys);
       io.progress("encrypting");
-      const bytes = await encryptInputs(plan, key, inputs);
+      const bytes = await encryptInputs(plan, key, inputs, sealOptions(io, flags));
       writeFiles(io, [{ path: flags.output, bytes }], options);
       if (flags.json) io.out(`${JSON.stringify({ planId: plan.id, output: flags.output, bytes: bytes.length })}\n`);
       else io.err(`wrote ${flags.output} (${formatBytes(bytes.length)})\n`);

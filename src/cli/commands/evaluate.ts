@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { formatBytes, formatTime } from "../../report/quantities.ts";
 import { evaluateCiphertexts } from "../../seal/index.ts";
+import { sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadPlanFile } from "../load-plan.ts";
 import { readBytes } from "../read-file.ts";
@@ -33,7 +34,7 @@ export function evaluateCommand(io: Io): Command {
       const inputs = readBytes(io, flags.input);
       const began = io.now();
       io.progress("evaluating");
-      const bytes = await evaluateCiphertexts(plan, keys, inputs);
+      const bytes = await evaluateCiphertexts(plan, keys, inputs, sealOptions(io, flags));
       const milliseconds = io.now() - began;
       writeFiles(io, [{ path: flags.output, bytes }], options);
       if (flags.json)

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { formatBytes } from "../../report/quantities.ts";
 import { generateKeys } from "../../seal/index.ts";
+import { sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadPlanFile } from "../load-plan.ts";
 import { checkOutput, writeFiles } from "../write-file.ts";
@@ -28,7 +29,7 @@ export function keygenCommand(io: Io): Command {
       for (const file of [secret, evaluation]) checkOutput(io, file, options);
       const { plan } = loadPlanFile(io, path, flags);
       io.progress("making keys");
-      const keys = await generateKeys(plan);
+      const keys = await generateKeys(plan, sealOptions(io, flags));
       io.progress("writing keys");
       // Only its owner may read a secret key.
       writeFiles(

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { type MachineName, machines, runPlan } from "../../driver/run-plan.ts";
-import { addCompileFlags, type CompileFlags, compileOptionsOf, repeated } from "../flags.ts";
+import { makeSealMachine } from "../../seal/index.ts";
+import { addCompileFlags, type CompileFlags, compileOptionsOf, repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadPlan } from "../load-plan.ts";
 import { inputPaths, readInputs } from "../tensors-in.ts";
@@ -40,9 +41,12 @@ export function runCommand(io: Io): Command {
     const { plan } = loadPlan(io, path, compileOptionsOf(flags));
     const target = { force: flags.force, inputs: [path, ...inputPaths(io, plan.inputs, flags.input)] };
     const targets = outputTargets(io, plan, flags.output ?? [], target);
-    const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp });
+    const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp ?? false });
     io.progress(`running on ${flags.machine}`);
-    const outputs = await runPlan(plan, inputs, flags.machine);
+    const outputs =
+      flags.machine === "seal"
+        ? await makeSealMachine(sealOptions(io, flags)).run(plan, inputs)
+        : await runPlan(plan, inputs, flags.machine);
     io.progress(undefined);
     deliver(io, plan, outputs, targets, { ...target, json: flags.json, machine: flags.machine });
   });
