@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
-import { hostOf, type ModelHost, readSafetensors, type SourceFile, type Tensor } from "../src/index.ts";
+import { hostOf, type ModelHost } from "../grammar/index.ts";
+import type { SourceFile } from "../src/base/span.ts";
+import type { Tensor } from "../src/base/tensor.ts";
+import { readSafetensors } from "../src/weights/safetensors.ts";
 import { drawnExamples, exampleWeights } from "./weights.ts";
 
 export const exampleNames = ["digits", ...drawnExamples] as const;

@@ -6,7 +6,7 @@ import { type LinearLayer, linearLayer } from "../src/ir/linear.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import { type Candidate, defaultLayout } from "../src/packing/candidates.ts";
 import type { LayerPlan } from "../src/packing/layer-plan.ts";
-import { type PlannedLayer, planLayer } from "../src/packing/plan-layer.ts";
+import { leastRotations, type PlannedLayer, planLayer } from "../src/packing/plan-layer.ts";
 import { type Spread, spread } from "../src/packing/positions.ts";
 import { sliced, transposed } from "../src/packing/views.ts";
 import { type Layout, printLayout, sameLayout } from "../src/scheme/layout.ts";
@@ -35,6 +35,8 @@ const beamWidth = 6;
 const productCost = 0.08;
 /** A level spent on laying a value out anew, measured in rotations. */
 const levelCost = 12;
+/** A layout that costs so many rotations more than another is not worth planning for what may follow. */
+const hopelessBy = 12;
 /** What each further ciphertext of a value costs its later users, measured in rotations. */
 const ciphertextCost = 1;
 
@@ -128,9 +130,17 @@ class Search {
     const ready = this.fixed(state, encrypted.map((n) => n.id));
     const from = encrypted.map((n) => ready.decisions.get(n.id)!.layout);
     const operands = encrypted.map((n, i) => ({ shape: shapeOf(n.type)!, spread: this.spread(from[i]!) }));
-    for (const candidate of resultCandidates(node, shape, operands, this.wantedBy(ready, node), this.#slots)) {
+    const spreads = operands.map((o) => o.spread);
+    const candidates = resultCandidates(node, shape, operands, this.wantedBy(ready, node), this.#slots)
+      .map((candidate) => ({ candidate, least: leastRotations(layer.map, layer.coefficients, spreads, candidate) }))
+      .sort((a, b) => a.least - b.least);
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const { candidate, least } of candidates) {
+      if (least > fewest + hopelessBy) break;
       const planned = this.plan(node, layer, from, candidate);
-      if (planned !== undefined) states.push(this.decideLinear(ready, node, planned));
+      if (planned === undefined) continue;
+      fewest = Math.min(fewest, planned.rotations);
+      states.push(this.decideLinear(ready, node, planned));
     }
     if (states.length > 0) return states;
     const planned = this.plan(node, layer, from, { to: defaultLayout(shape, this.#slots), folds: [] });

@@ -12,5 +12,16 @@ export type { Graph, Node } from "./ir/graph.ts";
 export { printGraph } from "./ir/print.ts";
 export type { Tensors } from "./plan/machine.ts";
 export type { Cost, LayerCost, Plan, Port } from "./plan/plan.ts";
+export { type ClientBundle, readBundle, writeBundle } from "./plan/bundle.ts";
+export {
+  decryptOutputs,
+  encryptInputs,
+  evaluateCiphertexts,
+  generateKeys,
+  type KeyFiles,
+  openSession,
+  type SealOptions,
+  type Session,
+} from "./seal/index.ts";
 export { readNpy, writeNpy } from "./weights/npy.ts";
 export { readSafetensors, writeSafetensors } from "./weights/safetensors.ts";

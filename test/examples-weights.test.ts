@@ -22,12 +22,16 @@ function drawnInput(shape: readonly number[]): Tensor {
   return { shape, data: Float64Array.from({ length: elementCount(shape) }, seededRandom(99)) };
 }
 
-it.for(drawnExamples)("%s has the same weights on every machine", (name) => {
+it.for([
+  ["mlp", "90c4ac95de207a0b"],
+  ["lola", "e045c1d7ad79d613"],
+  ["lenet", "d956bedf31c0c977"],
+] as const)("%s has the same weights on every machine", ([name, expected]) => {
   const hash = createHash("sha256");
   for (const [key, { shape, data }] of exampleWeights(name)) {
     hash.update(`${key} [${shape}]`).update(new Uint8Array(Float32Array.from(data).buffer));
   }
-  expect({ name, hash: hash.digest("hex").slice(0, 16) }).toMatchSnapshot();
+  expect(hash.digest("hex").slice(0, 16)).toBe(expected);
 });
 
 it.for(drawnExamples)("the weights of %s are single-precision numbers", (name) => {

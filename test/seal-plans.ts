@@ -1,5 +1,5 @@
-import { noSpan } from "../src/base/span.ts";
 import { isProblem } from "../src/base/diagnostic.ts";
+import { noSpan } from "../src/base/span.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import type { NodeId, OpAttrs } from "../src/ir/graph.ts";
 import type { OpName } from "../src/ops/index.ts";
@@ -28,8 +28,8 @@ export class Program {
   readonly #graph: GraphBuilder;
   #next = 0;
 
-  constructor(readonly_: { readonly scheme: Scheme }) {
-    this.#graph = new GraphBuilder("hand", readonly_.scheme);
+  constructor(scheme: Scheme) {
+    this.#graph = new GraphBuilder("hand", scheme);
   }
 
   op<K extends OpName>(op: K, inputs: readonly NodeId[], attrs: unknown = {}): NodeId {
@@ -62,20 +62,24 @@ export function handPlan(scheme: Scheme, id = "ab".repeat(32)): HandPlan {
   const scales = canonicalScales(scheme);
   const input = port("x", scheme, top, [-1, 1]);
   const output = port("y", scheme, 0, [0, 1]);
-  const program = new Program({ scheme });
+  const program = new Program(scheme);
   const layout = printLayout(input.layout);
   const x = program.op("he_input", [], { input: "x", part: 0, level: top, shape: input.shape, range: [-1, 1], layout });
   const scale = (Number(scheme.primes[top]!) * scales[top - 1]!) / scales[top]!;
   const terms = steps.map((s) => {
     const rotated = program.op("he_rotate", [x], { steps: s });
-    return program.op("he_multiply_plain", [rotated, program.op("he_encode_constant", [], { value: s / 10, level: top, scale })]);
+    return program.op("he_multiply_plain", [
+      rotated,
+      program.op("he_encode_constant", [], { value: s / 10, level: top, scale }),
+    ]);
   });
   let y = program.op("he_rescale", [terms.reduce((a, b) => program.op("he_add", [a, b]))]);
   for (let l = top - 1; l > 0; l--) {
     y = program.op("he_rescale", [program.op("he_relinearize", [program.op("he_square", [y])])]);
   }
   program.output("y", program.op("he_output", [y], { shape: output.shape, layout }));
-  return { id, scheme, galoisSteps: [...steps], inputs: [input], outputs: [output], program: program.build() };
+  const cost = { totals: { relinearizations: top - 1 } };
+  return { id, scheme, galoisSteps: [...steps], inputs: [input], outputs: [output], program: program.build(), cost };
 }
 
 /** What a hand-built plan computes. */
@@ -105,7 +109,8 @@ export async function failureOf(run: () => unknown): Promise<{ id: string; exit:
   try {
     await run();
   } catch (error) {
-    if (error instanceof SealwrightError) return { id: error.first.id, exit: error.first.exit, message: error.first.message };
+    if (error instanceof SealwrightError)
+      return { id: error.first.id, exit: error.first.exit, message: error.first.message };
     throw error;
   }
   throw new Error("it did not fail");

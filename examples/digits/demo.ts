@@ -8,6 +8,7 @@ import {
   encryptInputs,
   evaluateCiphertexts,
   generateKeys,
+  openSession,
   type Plan,
   runPlan,
   type Tensor,
@@ -29,12 +30,7 @@ async function demonstrate(digit: Digit): Promise<void> {
   const steps: Step[] = [];
   const step = stepRecorder(steps);
 
-  const { plan, bytes } = await step(
-    "both",
-    "compile the network to a plan",
-    () => compileModel(file, host),
-    (c) => c.bytes.length,
-  );
+  const { plan, bytes } = await step("both", "compile the network to a plan", () => compileModel(file, host));
   const keys = await step(
     "client",
     "make keys; the secret key stays here",
@@ -50,6 +46,12 @@ async function demonstrate(digit: Digit): Promise<void> {
   );
   const outputs = await step("client", "decrypt the logits", () => decryptOutputs(plan, keys.secretKey, answer));
 
+  // Each step above starts SEAL anew. A session keeps it, with the keys and the encoded weights.
+  const session = await step("both", "open a session, with keys of its own", () => openSession(plan));
+  await step("both", "encrypt, evaluate, decrypt in it", () => session.run(inputs));
+  await step("both", "the same once more", () => session.run(inputs));
+  await session.close();
+
   const clear = (await runPlan(plan, inputs, "float")).get("logits")!;
   const parts = [
     `Held-out image ${wanted}, which only the client sees:`,
@@ -64,7 +66,9 @@ async function demonstrate(digit: Digit): Promise<void> {
   console.log(parts.join("\n\n"));
 }
 
-const size = (bytes: Uint8Array) => bytes.length;
+function size(bytes: Uint8Array): number {
+  return bytes.length;
+}
 
 interface Step {
   readonly side: string;
@@ -113,7 +117,7 @@ function stepTable(steps: readonly Step[]): string {
 }
 
 function describe({ scheme, security, precision }: Plan, bytes: number): string {
-  const bits = precision.boundBits.toFixed(0);
+  const bits = Math.floor(precision.boundBits);
   return `CKKS with N = ${scheme.degree}, ${security.bits} bits of security, a plan of ${kilobytes(bytes)}, at least ${bits} bits of precision`;
 }
 

@@ -4,8 +4,8 @@ export const limits = {
   sourceLength: 2 ** 25,
   /** Brackets of any kind inside one another in a text. */
   nesting: 100,
-  /** Calls inside one another once blocks are opened: each costs stack while a model is read. */
-  callDepth: 200,
+  /** Expressions inside one another once blocks are opened: each costs stack while a model is read. */
+  expressionDepth: 400,
   /** Nodes of one graph. */
   nodes: 2 ** 20,
   /** Statements and calls carried out while blocks and repeats are opened. Empty rounds count too. */

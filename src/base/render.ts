@@ -11,10 +11,10 @@ const widestLine = 160;
  */
 export function renderDiagnostic(d: Diagnostic): string {
   const lines = [`${d.severity}[${d.id}]: ${shown(d.message)}`, ...placeLines(d.place, "^")];
-  for (const note of d.notes) lines.push(`  note: ${shown(note.message)}`, ...indented(placeLines(note.span, "-")));
+  for (const note of d.notes) lines.push(`  note: ${shown(note.message)}`, ...noteLines(note.span));
   if (d.place !== "nowhere" && "start" in d.place) {
     for (let call = d.place.caller; call !== undefined; call = call.caller) {
-      lines.push("  note: in the block called here", ...indented(placeLines(call, "-")));
+      lines.push("  note: in the block called here", ...noteLines(call));
     }
   }
   lines.push(`  help: ${shown(d.help)}`);
@@ -61,14 +61,15 @@ function placeJson(place: Place): PlaceJson | null {
   return { path: file.path, start: positionAt(file, start), end: positionAt(file, end) };
 }
 
-function indented(lines: readonly string[]): string[] {
-  return lines.map((line) => ` ${line}`);
+function noteLines(span: Span): string[] {
+  return placeLines(span, "-").map((line) => (line.startsWith(" -->") ? ` ${line}` : line));
 }
 
 /** Where it is, and the source line with the place underlined. Empty for what no user wrote. */
 function placeLines(place: Place, mark: "^" | "-"): string[] {
   if (place === "nowhere") return [];
-  if (!("start" in place)) return [` --> ${shown(place.path)}${place.part === undefined ? "" : `: ${shown(place.part)}`}`];
+  if (!("start" in place))
+    return [` --> ${shown(place.path)}${place.part === undefined ? "" : `: ${shown(place.part)}`}`];
   const { file, start } = place;
   if (file.text === "") return file.path.startsWith("<") ? [] : [` --> ${shown(file.path)}`];
   const { line, column } = positionAt(file, start);
@@ -83,7 +84,11 @@ function placeLines(place: Place, mark: "^" | "-"): string[] {
 }
 
 /** The line around a span, cut to what fits, and where the underline goes, counted in shown characters. */
-function excerpt({ file, start, end }: Span): { readonly text: string; readonly before: number; readonly width: number } {
+function excerpt({ file, start, end }: Span): {
+  readonly text: string;
+  readonly before: number;
+  readonly width: number;
+} {
   const lineStart = file.text.lastIndexOf("\n", start - 1) + 1;
   const found = file.text.indexOf("\n", start);
   const lineEnd = found < 0 ? file.text.length : found;

@@ -1,7 +1,9 @@
 import { fail } from "../base/diagnostic.ts";
 import { type CompileOptions, compileModel } from "../driver/compile.ts";
 import { openPlan } from "../driver/run-plan.ts";
-import type { Plan } from "../plan/plan.ts";
+import { isBundle, readBundle } from "../plan/bundle.ts";
+import type { ClientView, Plan } from "../plan/plan.ts";
+import { verifyClient } from "../plan/verify-plan.ts";
 import { describeContent } from "../weights/file-kind.ts";
 import { renderDiagnostics } from "./diagnostics.ts";
 import type { Io } from "./io.ts";
@@ -14,10 +16,16 @@ export interface LoadedPlan {
   readonly bytes: Uint8Array;
 }
 
-/** Reads a plan, or compiles a model; the content decides, not the name. */
-export function loadPlan(io: Io, path: string, options: CompileOptions): LoadedPlan {
+/**
+ * Reads a plan, or compiles a model; the content decides, not the name. With `look` the plan is only to be shown, which an
+ * insecure one may be without being asked for.
+ */
+export function loadPlan(io: Io, path: string, options: CompileOptions & { readonly look?: boolean }): LoadedPlan {
   const bytes = readBytes(io, path);
-  if (isSafetensors(bytes)) return { plan: openPlan(bytes, path, options), bytes };
+  if (isSafetensors(bytes)) {
+    const insecure = options.look === true || options.insecure === true;
+    return { plan: openPlan(bytes, path, { insecure }), bytes };
+  }
   refuseOtherKinds(bytes, path, "a model or a plan");
   const compiled = compileModel(decodeSource(bytes, path), modelHost(io, path), {
     ...options,
@@ -29,10 +37,21 @@ export function loadPlan(io: Io, path: string, options: CompileOptions): LoadedP
 }
 
 /** Reads a plan where a model will not do: keys and ciphertexts belong to one plan. */
-export function loadPlanFile(io: Io, path: string, options: { readonly insecure?: boolean }): LoadedPlan {
+export function loadPlanFile(io: Io, path: string, options: { readonly insecure?: boolean }): Plan {
   const bytes = readBytes(io, path);
   if (!isSafetensors(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed: "a plan" });
-  return { plan: openPlan(bytes, path, options), bytes };
+  return openPlan(bytes, path, options);
+}
+
+/** Reads what a client needs, from a plan or from the bundle made for clients. */
+export function loadClient(io: Io, path: string, options: { readonly insecure?: boolean }): ClientView {
+  const bytes = readBytes(io, path);
+  if (isSafetensors(bytes)) return openPlan(bytes, path, options);
+  const needed = "a plan or a client's bundle";
+  if (!isBundle(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed });
+  const view = readBundle(bytes, path);
+  verifyClient(view, path, options);
+  return view;
 }
 
 /** A safetensors file begins with the length of its JSON header. */

@@ -40,7 +40,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   const report = (list: readonly Diagnostic[]) =>
     io.err(flags.includes("--json") ? diagnosticsJson(list) : renderDiagnostics(list));
   try {
-    await program(io).parseAsync(argv, { from: "user" });
+    await program(io).parseAsync(argv.length === 0 ? ["--help"] : argv, { from: "user" });
     return exit.done;
   } catch (error) {
     io.progress(undefined);
@@ -71,8 +71,7 @@ function program(io: Io): Command {
     .exitOverride()
     // What commander has to say about mistakes becomes a diagnostic in `main`.
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: () => {} })
-    .addHelpText("after", "\nBegin with: sealwright compile MODEL.hen -o MODEL.plan; sealwright inspect MODEL.plan")
-    .action(() => root.help());
+    .addHelpText("after", "\nBegin with: sealwright compile MODEL.hen -o MODEL.plan; sealwright inspect MODEL.plan");
   for (const make of commands) {
     const command = make(io).copyInheritedSettings(root).helpOption("-h, --help", "print this help");
     command.option("--json", "print results and errors as JSON").option("--debug", "print the stack trace of an error");

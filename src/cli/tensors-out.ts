@@ -1,7 +1,7 @@
 import { fail } from "../base/diagnostic.ts";
 import { escapeHidden } from "../base/render.ts";
 import type { Tensors } from "../plan/machine.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { ClientView } from "../plan/plan.ts";
 import { insecureBanner } from "../report/inspect-table.ts";
 import { formatShape } from "../report/quantities.ts";
 import { writeNpy } from "../weights/npy.ts";
@@ -13,7 +13,12 @@ import { checkOutput, type OutputFile, type OutputOptions, writeFiles } from "./
 export type OutputTargets = ReadonlyMap<string, string>;
 
 /** Reads `--output F` or, with several outputs, `--output name=F`, and refuses what cannot be written. */
-export function outputTargets(io: Io, plan: Plan, flags: readonly string[], options: OutputOptions): OutputTargets {
+export function outputTargets(
+  io: Io,
+  plan: ClientView,
+  flags: readonly string[],
+  options: OutputOptions,
+): OutputTargets {
   const names = plan.outputs.map((port) => port.name);
   const targets = new Map<string, string>();
   for (const flag of flags) {
@@ -36,7 +41,13 @@ export interface ResultOptions extends OutputOptions {
 }
 
 /** Saves the outputs that have a file and prints the others, as text or as JSON. */
-export function deliver(io: Io, plan: Plan, tensors: Tensors, targets: OutputTargets, options: ResultOptions): void {
+export function deliver(
+  io: Io,
+  plan: ClientView,
+  tensors: Tensors,
+  targets: OutputTargets,
+  options: ResultOptions,
+): void {
   const files = [...targets].map(([name, path]): OutputFile => ({ path, bytes: writeNpy(tensors.get(name)!) }));
   writeFiles(io, files, options);
   const rest = [...tensors].filter(([name]) => !targets.has(name));
@@ -46,7 +57,7 @@ export function deliver(io: Io, plan: Plan, tensors: Tensors, targets: OutputTar
   else if (rest.length > 0) io.out(rest.map(([name, { shape, data }]) => resultText(name, shape, data)).join("\n"));
 }
 
-function resultJson(plan: Plan, tensors: Tensors, machine: string | undefined): object {
+function resultJson(plan: ClientView, tensors: Tensors, machine: string | undefined): object {
   return {
     format: "sealwright-outputs",
     version: 1,

@@ -47,8 +47,9 @@ export function printText(text: string): string {
 
 function escaped(text: string, quote: string): string {
   const short: { readonly [c: string]: string } = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
-  const special = /["`\\{}\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]|\p{Surrogate}/gu;
+  const special =
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
+    /["`\\{}\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]|\p{Surrogate}/gu;
   return text.replace(special, (c) => {
     if (c === '"' || c === "`") return c === quote ? `\\${c}` : c;
     if ("\\{}".includes(c)) return `\\${c}`;

@@ -4,8 +4,16 @@ import { type AttrSpec, type AttrValue, isTensor } from "../ops/attributes.ts";
 import { opNamed } from "../ops/index.ts";
 import { printType } from "../ops/value-type.ts";
 import type { Scheme } from "../scheme/parameters.ts";
-import { type Annotation, type Graph, type Node, nodeAt, type NodeId } from "./graph.ts";
-import { inlineNumbers, printKey, printName, printNumber, printText, printValue, sortedEntries } from "./print-value.ts";
+import { type Annotation, type Graph, type Node, type NodeId, nodeAt } from "./graph.ts";
+import {
+  inlineNumbers,
+  printKey,
+  printName,
+  printNumber,
+  printText,
+  printValue,
+  sortedEntries,
+} from "./print-value.ts";
 
 /**
  * The canonical text of a graph at any stage; reading it back gives the same graph. Tensors over 16 numbers print as
@@ -17,7 +25,8 @@ export function printGraph(graph: Graph, options: { readonly weights?: string } 
   if (graph.scheme !== undefined) lines.push(`  ${printScheme(graph.scheme)}`);
   const names = graph.nodes.map((n) => printName(n.name));
   const named = (id: NodeId) => names[id]!;
-  for (const node of graph.nodes) lines.push(`  ${names[node.id]}: ${printType(node.type)} = ${printCall(node, named)}`);
+  for (const node of graph.nodes)
+    lines.push(`  ${names[node.id]}: ${printType(node.type)} = ${printCall(node, named)}`);
   for (const { name, node } of graph.outputs) lines.push(`  output ${printName(name)} = ${names[node]}`);
   lines.push("}", "");
   return lines.join("\n");

@@ -3,9 +3,12 @@ import { idle } from "../scheme/layout.ts";
 import type { Differences } from "./cover.ts";
 import { positionsOf, ringOf, type Spread } from "./positions.ts";
 
+const everyRow = { has: () => true };
+
 /**
  * The differences that a layer needs between two layouts when the result is folded by `folds` (powers of two).
  * Folds supply the bits of a difference they stand for; of several copies of a column the one with the least residue counts.
+ * Only the given rows are looked at.
  */
 export function neededDifferences(
   map: LinearMap,
@@ -13,6 +16,7 @@ export function neededDifferences(
   from: readonly Spread[],
   to: Spread,
   folds: readonly number[],
+  rows: Pick<Set<number>, "has"> = everyRow,
 ): Differences {
   const { slots } = to.layout;
   const ring = ringOf(from, to);
@@ -23,7 +27,7 @@ export function neededDifferences(
   for (let p = 0; p < to.elements.length; p++) {
     const row = to.elements[p]!;
     const slot = p % slots;
-    if (row === idle || slot >= ring) continue;
+    if (row === idle || slot >= ring || !rows.has(row)) continue;
     // Copies of a row that folds make, or that lie in several ciphertexts at the same slot, need the same differences.
     const key = row * ring + (slot & mask);
     if (seen.has(key)) continue;

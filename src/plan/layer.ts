@@ -85,7 +85,8 @@ function layoutNamed(text: string, layer: string): Spread {
   return spread(layout);
 }
 
-function readOperands(raw: readonly AttrValue[], constants: readonly Tensor[], layer: string): Operand[] {
+/** The operands of a layer as its op's rules see them. */
+export function readOperands(raw: readonly AttrValue[], constants: readonly Tensor[], layer: string): Operand[] {
   let next = 0;
   return raw.map((entry, i): Operand => {
     if (entry === "constant" && constants[next] !== undefined) return { name: `${i}`, shape: constants[next++]!.shape, constant: true };
@@ -94,7 +95,8 @@ function readOperands(raw: readonly AttrValue[], constants: readonly Tensor[], l
   });
 }
 
-function readSettings(op: NetworkOp<AttrSpec>, settings: { readonly [key: string]: AttrValue }, layer: string): AttrsOf<AttrSpec> {
+/** The attributes of a layer's op, defaults filled in. */
+export function readSettings(op: NetworkOp<AttrSpec>, settings: { readonly [key: string]: AttrValue }, layer: string): AttrsOf<AttrSpec> {
   return Object.fromEntries(
     Object.entries(op.attrs).map(([key, attr]) => {
       const raw = Object.hasOwn(settings, key) ? settings[key] : undefined;

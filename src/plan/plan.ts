@@ -33,6 +33,24 @@ export interface Plan {
   readonly precision: Precision;
 }
 
+/** What a client needs of a plan to make keys, encrypt and decrypt; it says nothing about the weights. A plan is one. */
+export type ClientView = Pick<
+  Plan,
+  "id" | "model" | "compiler" | "scheme" | "security" | "galoisSteps" | "inputs" | "outputs" | "stages" | "precision"
+> & { readonly cost: { readonly totals: ClientTotals } };
+
+/** `relinearizations` above 0 means that the server needs a relinearization key. */
+export type ClientTotals = Pick<
+  Cost["totals"],
+  | "levels"
+  | "relinearizations"
+  | "galoisKeys"
+  | "galoisKeyBytes"
+  | "inputCiphertexts"
+  | "outputCiphertexts"
+  | "clientRounds"
+>;
+
 /** An input or output of the model as the client packs or unpacks it. */
 export interface Port {
   readonly name: string;

@@ -53,20 +53,38 @@ function explainRecipe(recipe: NodeOf<"he_layer">): string[] {
       : [`operand ${i + 1} of ${from.length} (${op})`, ...indent(describeLayout(layout))];
   });
   if (plan === undefined) return operands;
-  const turning = (steps: readonly number[]) => steps.filter((s) => s !== 0).length;
   return [
     ...operands,
     "computed by",
-    `  ${counted(plan.babies.length, "baby step")}: ${list(plan.babies)}`,
-    `    each operand ciphertext is rotated by these first (${counted(turning(plan.babies), "rotation")} for each)`,
-    `  ${counted(plan.giants.length, "giant step")}: ${list(plan.giants)}`,
-    `    products with weights are summed for each, and the sums rotated (${counted(turning(plan.giants), "rotation")} for each result ciphertext)`,
+    ...stepLines(
+      plan.babies,
+      "baby step",
+      (rotations) => `each operand ciphertext is rotated by these first (${rotations} for each)`,
+      "operands are used as they are",
+    ),
+    ...stepLines(
+      plan.giants,
+      "giant step",
+      (rotations) =>
+        `products with weights are summed for each, and the sums rotated (${rotations} for each result ciphertext)`,
+      "sums of products stay where they are",
+    ),
     plan.folds.length === 0
       ? "  no folds: every sum is complete where it stands"
       : `  ${counted(plan.folds.length, "fold")}: ${list(plan.folds)}\n    the result is added to itself rotated by these, which collects ${2 ** plan.folds.length} partial sums`,
     `  why: ${plan.babies.length} x ${plan.giants.length}${plan.folds.length === 0 ? "" : ` x ${2 ** plan.folds.length}`} combinations of steps reach every weight,` +
       ` by ${turning(plan.babies) + turning(plan.giants) + plan.folds.length} rotations instead of one for each diagonal`,
   ];
+}
+
+function turning(steps: readonly number[]): number {
+  return steps.filter((step) => step !== 0).length;
+}
+
+function stepLines(steps: readonly number[], noun: string, use: (rotations: string) => string, none: string): string[] {
+  const rotations = turning(steps);
+  if (rotations === 0) return [`  no ${noun}s: ${none}`];
+  return [`  ${counted(steps.length, noun)}: ${list(steps)}`, `    ${use(counted(rotations, "rotation"))}`];
 }
 
 function explainRotations(program: Graph, nodes: readonly Node[], name: string): string[] {

@@ -1,5 +1,5 @@
 import { escapeHidden } from "../base/render.ts";
-import type { LayerCost, Plan, Port } from "../plan/plan.ts";
+import type { ClientView, LayerCost, Plan, Port } from "../plan/plan.ts";
 import { occupiedSlots } from "./layout-words.ts";
 import { counted, errorOfBits, formatBytes, formatShape, formatShare, formatTime } from "./quantities.ts";
 import { type Column, table } from "./table.ts";
@@ -23,7 +23,7 @@ export function inspectTable(plan: Plan, planBytes: number): string {
 }
 
 /** Says loudly that a plan protects nothing; undefined for a secure one. */
-export function insecureBanner(plan: Plan): string | undefined {
+export function insecureBanner(plan: ClientView): string | undefined {
   if (plan.security.bits > 0) return undefined;
   const { modulusBits, limitBits, table: name } = plan.security;
   const line = "=".repeat(72);

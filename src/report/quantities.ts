@@ -20,9 +20,10 @@ export function formatTime(milliseconds: number): string {
   return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 }
 
-/** `7 %`, `0.3 %` of a whole; an empty whole gives `0 %`. */
+/** `7 %`, `0.3 %`, `<0.1 %` of a whole; an empty whole gives `0 %`. */
 export function formatShare(part: number, whole: number): string {
   const percent = whole === 0 ? 0 : (100 * part) / whole;
+  if (percent > 0 && percent < 0.05) return "<0.1 %";
   return `${percent > 0 && percent < 9.95 ? percent.toFixed(1) : percent.toFixed(0)} %`;
 }
 

@@ -131,7 +131,7 @@ export function checkParts(
     const list = (names: Iterable<string>) =>
       [...names]
         .slice(0, 8)
-        .map((name) => `'${name}'`)
+        .map((name) => JSON.stringify(name))
         .join(", ") || "nothing";
     fail("sections-differ", "nowhere", {
       what,

@@ -48,6 +48,7 @@ const version = 1;
 const prefixBytes = 12;
 const hashBytes = 32;
 const largestHeader = 2 ** 24;
+const hashStep = 2 ** 28;
 
 /** Writes a container. The content of each section is asked for in turn, so that large ones need not exist side by side. */
 export function writeContainer(
@@ -174,6 +175,9 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Hashes any length; Node takes at most 2 GiB at once. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += hashStep) hash.update(bytes.subarray(at, at + hashStep));
+  return hash.digest();
 }

@@ -131,7 +131,8 @@ export function makeSealMachine(options: SealOptions & InputOptions = {}): Machi
   return {
     name: "seal",
     run: async (plan: Plan, inputs) => {
-      const session = await openSession(plan, options);
+      // For a single run, keeping plaintexts would only cost time.
+      const session = await openSession(plan, { cacheBytes: 0, ...options });
       try {
         return await session.run(inputs, options);
       } finally {
@@ -178,7 +179,14 @@ function settingsOf({ allowInsecure, limitBytes, cacheBytes }: SealOptions): Set
 
 /** Only what is needed crosses to the worker: a plan's source and weights are large. */
 function clientPart({ id, scheme, galoisSteps, inputs, outputs, cost }: ClientPlan): ClientPlan {
-  return { id, scheme, galoisSteps, inputs, outputs, ...(cost === undefined ? {} : { cost }) };
+  return {
+    id,
+    scheme,
+    galoisSteps,
+    inputs,
+    outputs,
+    cost: { totals: { relinearizations: cost.totals.relinearizations } },
+  };
 }
 
 function serverPart({ id, scheme, galoisSteps, inputs, outputs, program }: ServerPlan): ServerPlan {

@@ -1,15 +1,16 @@
 import type { GaloisKeys, KeyGenerator, RelinKeys, SecretKey } from "node-seal";
 import { fail, invariant } from "../base/diagnostic.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { ClientView, Plan } from "../plan/plan.ts";
 import { savedSeededGaloisKeysBytes, savedSeededRelinKeysBytes } from "../scheme/sizes.ts";
 import { type Container, type Owner, readContainer, sha256, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
 import { type Handle, requireRandomness } from "./library.ts";
 import { galoisIndex, keySetMisfit, type Misfit, secretKeyMisfit } from "./serialized.ts";
 
-/** What the client needs of a plan; a client's bundle has it, too. */
-export type ClientPlan = Pick<Plan, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs"> &
-  Partial<Pick<Plan, "cost">>;
+/** What the client's side computes with; plans and client bundles have it. */
+export type ClientPlan = Pick<ClientView, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs"> & {
+  readonly cost: { readonly totals: { readonly relinearizations: number } };
+};
 
 /** A client's keys as files. */
 export interface KeyFiles {
@@ -44,7 +45,14 @@ export function makeKeys(
       return {
         secretKey: single("secret", "secret-key", secret),
         publicKey: single("public", "public-key", open),
-        evaluationKeys: evaluationKeysFile(context, generator, owner, groups, needsRelinearization(plan), progress),
+        evaluationKeys: evaluationKeysFile(
+          context,
+          generator,
+          owner,
+          groups,
+          plan.cost.totals.relinearizations > 0,
+          progress,
+        ),
         keyId,
       };
     }),
@@ -72,7 +80,8 @@ function evaluationKeysFile(
     bytes: savedSeededGaloisKeysBytes(degree, primes.length, steps.length),
     make: () => {
       const bytes = save(generator.createGaloisKeysSerializableWithSteps(Int32Array.from(steps)));
-      progress((done += steps.length), total);
+      done += steps.length;
+      progress(done, total);
       return bytes;
     },
   }));
@@ -127,7 +136,11 @@ export function loadEvaluationKeys(
   for (const name of sections.keys()) {
     const steps = stepsOfSection(name, degree);
     if (steps === undefined && name !== relinSection)
-      fail("sections-differ", "nowhere", { what, found: `a section '${name}'`, needed: "key sections only" });
+      fail("sections-differ", "nowhere", {
+        what,
+        found: `a section ${JSON.stringify(name)}`,
+        needed: "key sections only",
+      });
     if (steps !== undefined) groups.set(name, steps);
   }
   const present = new Set([...groups.values()].flat().map(residue));
@@ -169,11 +182,6 @@ export function loadEvaluationKeys(
   };
 }
 
-/** Whether a plan relinearizes; one that does not say so gets the key. */
-function needsRelinearization({ cost }: ClientPlan): boolean {
-  return cost === undefined || cost.totals.relinearizations > 0;
-}
-
 /** Rotation steps that share one object of keys. */
 export function stepGroups(steps: readonly number[], degree: number, primes: number): number[][] {
   const keyBytes = savedSeededGaloisKeysBytes(degree, primes, 1) - savedSeededGaloisKeysBytes(degree, primes, 0);
@@ -196,7 +204,7 @@ function stepsOfSection(name: string, degree: number): number[] | undefined {
 
 function onlySection(sections: Container["sections"], name: string, what: string): Uint8Array {
   const section = sections.get(name);
-  const found = [...sections.keys()].map((k) => `'${k}'`).join(", ") || "no section";
+  const found = [...sections.keys()].map((k) => JSON.stringify(k)).join(", ") || "no section";
   if (section === undefined || sections.size !== 1)
     fail("sections-differ", "nowhere", { what, found, needed: `'${name}' only` });
   return section;

@@ -1,5 +1,5 @@
 import initialize, { type MainModule } from "node-seal";
-import { CompilerBug, fail, SealwrightError } from "../base/diagnostic.ts";
+import { CompilerBug, diagnose, fail, SealwrightError } from "../base/diagnostic.ts";
 
 /** The part of the WebAssembly namespace used here; the compiler's libraries declare it only for browsers. */
 interface WasmInstance {
@@ -94,7 +94,7 @@ export class Seal {
       (this.api as unknown as Untyped).decrementExceptionRefcount(error);
       // SEAL's memory pool keeps its lock when an allocation fails: the next call would wait for it for ever.
       if (type === "std::bad_alloc") return this.#lose(where, "its memory is used up");
-      return errorOf(() => fail("seal-error", "nowhere", { where, type, text }));
+      return new SealwrightError([diagnose("seal-error", "nowhere", { where, type, text })]);
     }
     if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError)
       return this.#lose(where, error.message);
@@ -104,7 +104,7 @@ export class Seal {
 
   #lose(where: string, reason: string): unknown {
     this.#lost = reason;
-    return errorOf(() => fail("seal-instance-lost", "nowhere", { where, reason }));
+    return new SealwrightError([diagnose("seal-instance-lost", "nowhere", { where, reason })]);
   }
 
   /** Another build of node-seal may have given these names to other functions: try them before relying on them. */
@@ -149,7 +149,8 @@ async function load(): Promise<Seal> {
   };
   let api: MainModule;
   try {
-    api = await initialize();
+    // Whatever it has to say is in its errors; only the command line prints.
+    api = await initialize({ print: () => {}, printErr: () => {} });
   } catch (error) {
     fail("seal-unusable", "nowhere", { reason: error instanceof Error ? error.message : String(error) });
   } finally {
@@ -169,13 +170,4 @@ export function requireRandomness(): void {
   const draw = () => crypto.getRandomValues!(new Uint8Array(32)).join();
   const [first, second] = [draw(), draw()];
   if (first === second) fail("no-secure-randomness", "nowhere", { reason: "'crypto.getRandomValues' repeats itself" });
-}
-
-/** The error that a failing function throws. */
-function errorOf(failing: () => never): unknown {
-  try {
-    return failing();
-  } catch (error) {
-    return error;
-  }
 }

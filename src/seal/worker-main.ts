@@ -34,6 +34,7 @@ class Workshop {
 
   async do(request: Request, report: Report): Promise<Answers[Task]> {
     if (request.do === "run") return this.#run(request, report);
+    if (this.lost) this.#seal = this.#context = this.#session = undefined;
     const { plan, settings } = request;
     if (request.do === "evaluate" || request.do === "open") planMemory(request.plan, settings);
     report({ doing: "preparing the parameters", done: 0, total: 1 });

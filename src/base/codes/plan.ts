@@ -23,7 +23,8 @@ export const planCodes = {
     id: "SW703",
     severity: "error",
     exit: 4,
-    message: (p) => `the ${p.what} requires ${p.features.map((f) => `'${f}'`).join(", ")}, which this program does not know`,
+    message: (p) =>
+      `the ${p.what} requires ${p.features.map((f) => `'${f}'`).join(", ")}, which this program does not know`,
     help: "use a newer version of sealwright",
   }),
   "plan-damaged": code<{ what: string; stated: string; computed: string }>({

@@ -290,7 +290,7 @@ export const syntaxCodes = {
     id: "SW139",
     severity: "error",
     exit: 3,
-    message: (p) => `the weight '${p.name}' is in more than one file: ${p.files.map((f) => `'${f}'`).join(", ")}`,
+    message: (p) => `the weight '${p.name}' is in more than one file: ${p.files.join(", ")}`,
     help: "rename one of the tensors, or name fewer weights files",
   }),
   "no-weights": code<{ name: string }>({
@@ -298,7 +298,7 @@ export const syntaxCodes = {
     severity: "error",
     exit: 3,
     message: (p) => `'@${p.name}' names a weight, but the model names no weights file`,
-    help: "add a line such as: weights \"model.safetensors\"",
+    help: 'add a line such as: weights "model.safetensors"',
   }),
   "import-cycle": code<{ path: string }>({
     id: "SW141",
@@ -333,7 +333,7 @@ export const syntaxCodes = {
     severity: "error",
     exit: 3,
     message: (p) => `there is no annotation '@${p.name}'`,
-    help: (p) => didYouMean(p.meant, `known are ${p.known.map((k) => `@${k}`).join(", ")}`),
+    help: (p) => didYouMean(p.meant && `@${p.meant}`, `known are ${p.known.map((k) => `@${k}`).join(", ")}`),
   }),
   "annotation-misses": code<{ name: string; needs: string }>({
     id: "SW146",
@@ -384,11 +384,11 @@ export const syntaxCodes = {
     message: (p) => `'${p.field}' of the scheme is ${p.found}, allowed is ${p.allowed}`,
     help: "take the scheme line from a dump or a plan",
   }),
-  "calls-too-deep": code<{ limit: number }>({
+  "expression-too-deep": code<{ limit: number }>({
     id: "SW153",
     severity: "error",
     exit: 5,
-    message: (p) => `calls are nested more than ${p.limit} deep once blocks are opened`,
+    message: (p) => `expressions are nested more than ${p.limit} deep once blocks are opened`,
     help: "give inner results a name on a line of their own, or use fewer blocks inside one another",
   }),
   "too-many-imports": code<{ limit: number }>({
@@ -397,5 +397,12 @@ export const syntaxCodes = {
     exit: 5,
     message: (p) => `the model imports more than ${p.limit} files`,
     help: "gather blocks in fewer files",
+  }),
+  "annotation-twice": code<{ name: string }>({
+    id: "SW155",
+    severity: "error",
+    exit: 3,
+    message: (p) => `'@${p.name}' stands twice in one statement`,
+    help: "remove one of the two",
   }),
 } as const;

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { Command } from "commander";
-import { makeClientBundle } from "../../plan/bundle.ts";
+import { writeBundle } from "../../plan/bundle.ts";
 import { formatBytes } from "../../report/quantities.ts";
 import type { Io } from "../io.ts";
 import { loadPlanFile } from "../load-plan.ts";
@@ -25,8 +25,8 @@ export function clientBundleCommand(io: Io): Command {
       const output = flags.output ?? `${basename(path).replace(/\.plan$/, "")}.client`;
       const options = { force: flags.force, inputs: [path] };
       checkOutput(io, output, options);
-      const { plan } = loadPlanFile(io, path, flags);
-      const bytes = makeClientBundle(plan);
+      const plan = loadPlanFile(io, path, flags);
+      const bytes = writeBundle(plan);
       writeFiles(io, [{ path: output, bytes }], options);
       if (flags.json) io.out(`${JSON.stringify({ planId: plan.id, output, bytes: bytes.length })}\n`);
       else io.err(`wrote ${output} (${formatBytes(bytes.length)})\n`);

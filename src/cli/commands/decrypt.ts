@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { decryptOutputs } from "../../seal/index.ts";
 import { repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { loadPlanFile } from "../load-plan.ts";
+import { loadClient } from "../load-plan.ts";
 import { readBytes } from "../read-file.ts";
 import { deliver, outputTargets } from "../tensors-out.ts";
 
@@ -26,7 +26,7 @@ export function decryptCommand(io: Io): Command {
     .option("-f, --force", "replace files that exist")
     .option("--insecure", "accept a plan that is marked INSECURE")
     .action(async (path: string, flags: Flags) => {
-      const { plan } = loadPlanFile(io, path, flags);
+      const plan = loadClient(io, path, flags);
       const options = { force: flags.force, inputs: [path, flags.keys, flags.input] };
       const targets = outputTargets(io, plan, flags.output ?? [], options);
       const key = readBytes(io, flags.keys);

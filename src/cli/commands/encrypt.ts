@@ -3,7 +3,7 @@ import { formatBytes } from "../../report/quantities.ts";
 import { encryptInputs } from "../../seal/index.ts";
 import { repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { loadPlanFile } from "../load-plan.ts";
+import { loadClient } from "../load-plan.ts";
 import { readBytes } from "../read-file.ts";
 import { inputPaths, readInputs } from "../tensors-in.ts";
 import { checkOutput, writeFiles } from "../write-file.ts";
@@ -34,7 +34,7 @@ export function encryptCommand(io: Io): Command {
     .option("-f, --force", "replace the output when it exists")
     .option("--insecure", "accept a plan that is marked INSECURE")
     .action(async (path: string, flags: Flags) => {
-      const { plan } = loadPlanFile(io, path, flags);
+      const plan = loadClient(io, path, flags);
       const options = { force: flags.force, inputs: [path, flags.keys, ...inputPaths(io, plan.inputs, flags.input)] };
       checkOutput(io, flags.output, options);
       const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp ?? false });

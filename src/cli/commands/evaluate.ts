@@ -29,7 +29,7 @@ export function evaluateCommand(io: Io): Command {
     .action(async (path: string, flags: Flags) => {
       const options = { force: flags.force, inputs: [path, flags.keys, flags.input] };
       checkOutput(io, flags.output, options);
-      const { plan } = loadPlanFile(io, path, flags);
+      const plan = loadPlanFile(io, path, flags);
       const keys = readBytes(io, flags.keys);
       const inputs = readBytes(io, flags.input);
       const began = io.now();

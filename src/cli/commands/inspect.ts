@@ -38,7 +38,7 @@ export function inspectCommand(io: Io): Command {
       io.out(flags.json ? `${JSON.stringify(stageJson(graph, stage))}\n` : stageTable(graph, stage));
       return;
     }
-    const { plan, bytes } = loadPlan(io, path, compileOptionsOf(flags));
+    const { plan, bytes } = loadPlan(io, path, { ...compileOptionsOf(flags), look: true });
     if (flags.explain !== undefined) {
       const layer = chosen("layer", flags.explain, layerNames(plan), (name) => name);
       const text = explainLayer(plan, layer)!;

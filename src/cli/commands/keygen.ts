@@ -4,7 +4,7 @@ import { formatBytes } from "../../report/quantities.ts";
 import { generateKeys } from "../../seal/index.ts";
 import { sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { loadPlanFile } from "../load-plan.ts";
+import { loadClient } from "../load-plan.ts";
 import { checkOutput, writeFiles } from "../write-file.ts";
 
 interface Flags {
@@ -27,7 +27,7 @@ export function keygenCommand(io: Io): Command {
       const evaluation = join(flags.outDir, "evaluation.keys");
       const options = { force: flags.force, inputs: [path] };
       for (const file of [secret, evaluation]) checkOutput(io, file, options);
-      const { plan } = loadPlanFile(io, path, flags);
+      const plan = loadClient(io, path, flags);
       io.progress("making keys");
       const keys = await generateKeys(plan, sealOptions(io, flags));
       io.progress("writing keys");

@@ -1,0 +1,25 @@
+/** What an annotation may say and whom it speaks to. */
+export interface AnnotationSpec {
+  readonly doc: string;
+  /** `weights`: the layers with a weight that the statement makes; `result`: the value the statement names. */
+  readonly on: "weights" | "result";
+  /** How many arguments without a name it takes. */
+  readonly positional: number;
+  readonly named: readonly string[];
+}
+
+/** Every annotation, by name. What their arguments mean is up to the pass they speak to. */
+export const annotationSpecs: ReadonlyMap<string, AnnotationSpec> = new Map<string, AnnotationSpec>([
+  ["prune", { doc: "Drop weights that matter least.", on: "weights", positional: 1, named: ["keep"] }],
+  ["circulant", { doc: "Make the weight block-circulant.", on: "weights", positional: 0, named: ["block"] }],
+  ["layout", { doc: "Lay the value out like this.", on: "result", positional: 1, named: [] }],
+  [
+    "plan",
+    {
+      doc: "The rotations a packed layer is computed with.",
+      on: "result",
+      positional: 0,
+      named: ["babies", "folds", "giants"],
+    },
+  ],
+]);

@@ -1,0 +1,146 @@
+import { fail, invariant } from "../base/diagnostic.ts";
+import { type JsonInput, type JsonObject, parseJson, printJson } from "../base/json.ts";
+import { JsonCursor } from "../base/json-cursor.ts";
+import type { Tensor } from "../base/tensor.ts";
+import type { Graph } from "../ir/graph.ts";
+import { graphTensors, printGraph } from "../ir/print.ts";
+import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
+import { checkHeading, type FileKind, headingKeys } from "./file-heading.ts";
+import { packText, unpackText } from "./packed-text.ts";
+import type { Plan } from "./plan.ts";
+import { contentHash } from "./plan-id.ts";
+import { clientKeys, decodeClient, decodeCost, decodeSettings, encodeClient, encodeServer } from "./plan-json.ts";
+
+const planKind: FileKind = { format: "sealwright-plan", version: 1, what: "plan" };
+const metadataKey = "sealwright";
+const part = `__metadata__.${metadataKey}`;
+/** What a safetensors header can hold. */
+const maxDescriptionBytes = 100_000_000;
+
+/** Parses a printed graph with the tensors its text mentions as `@name`. */
+export type ParseGraph = (text: string, tensors: ReadonlyMap<string, Tensor>, path: string) => Graph;
+
+/**
+ * A plan as a file: safetensors whose tensors are the weights of the program and of the network it came from, each content
+ * stored once, and whose metadata describe everything else. Equal plans give equal bytes.
+ */
+export function writePlan(draft: Omit<Plan, "id">): { readonly bytes: Uint8Array; readonly plan: Plan } {
+  const store = new TensorStore();
+  // The network's own weights keep their names where the program still uses them.
+  const source = store.add("source", graphTensors(draft.source));
+  const program = store.add("program", graphTensors(draft.program));
+  const description: { readonly [key: string]: JsonInput } = {
+    format: planKind.format,
+    version: planKind.version,
+    requires: [],
+    ...encodeClient(draft),
+    ...encodeServer(draft),
+    weights: { program, source },
+    program: packText(printGraph(draft.program)),
+    source: packText(printGraph(draft.source)),
+  };
+  const id = contentHash(description, store.tensors);
+  const metadata = printJson({ ...description, planId: id });
+  invariant(metadata.length < maxDescriptionBytes, `a plan of ${metadata.length} characters`);
+  return { bytes: writeSafetensors(store.tensors, new Map([[metadataKey, metadata]])), plan: { ...draft, id } };
+}
+
+/**
+ * Reads a plan and checks its form, its id and its weights. What it means is for `verifyPlan` to check.
+ * Throws a SealwrightError when the file is no plan, damaged, or of another version.
+ */
+export function readPlan(bytes: Uint8Array, path: string, parse: ParseGraph): Plan {
+  const { tensors, metadata } = readSafetensors(bytes, path);
+  const text = metadata.get(metadataKey);
+  if (text === undefined) {
+    return fail(
+      "not-a-plan",
+      { path },
+      { needed: planKind.what, found: "its safetensors metadata have no 'sealwright'" },
+    );
+  }
+  const cursor = new JsonCursor(parseJson(text, { path, part, limit: maxDescriptionBytes }), path);
+  checkHeading(cursor, planKind);
+  const at = cursor.object([
+    ...headingKeys,
+    ...clientKeys,
+    "planId",
+    "passes",
+    "settings",
+    "cost",
+    "weights",
+    "program",
+    "source",
+  ]);
+  const id = at.planId.text();
+  const computed = contentHash(without(cursor.map(), "planId"), tensors);
+  if (id !== computed) fail("plan-damaged", at.planId.place, { what: "plan", stated: id, computed });
+
+  const weights = at.weights.object(["program", "source"]);
+  const stored = new StoredTensors(tensors);
+  const programTensors = stored.named(weights.program);
+  const sourceTensors = stored.named(weights.source);
+  stored.checkAllUsed(weights.program);
+  return {
+    ...decodeClient(at, id),
+    passes: at.passes.list().map((pass) => pass.text()),
+    settings: decodeSettings(at.settings),
+    cost: decodeCost(at.cost),
+    program: parse(unpackText(at.program), programTensors, path),
+    source: parse(unpackText(at.source), sourceTensors, path),
+  };
+}
+
+function without(object: JsonObject, key: string): JsonObject {
+  return new Map([...object].filter(([k]) => k !== key));
+}
+
+/** Tensors to be stored, each content once. */
+class TensorStore {
+  readonly tensors = new Map<string, Tensor>();
+  /** By hash of shape and content. */
+  readonly #names = new Map<string, string>();
+
+  /** Returns pairs of a tensor's name in its graph and in the file, by the former. */
+  add(prefix: string, tensors: ReadonlyMap<string, Tensor>): [string, string][] {
+    const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+    return sorted.map(([name, tensor]) => {
+      const hash = contentHash(null, new Map([["", tensor]]));
+      // Two graphs may use one name for different tensors: a pass that folds a weight keeps its name.
+      const stored = this.#names.get(hash) ?? `${prefix}/${name}`;
+      this.#names.set(hash, stored);
+      this.tensors.set(stored, tensor);
+      return [name, stored];
+    });
+  }
+}
+
+/** Tensors of a file, as graphs name them. */
+class StoredTensors {
+  readonly #tensors: ReadonlyMap<string, Tensor>;
+  readonly #used = new Set<string>();
+
+  constructor(tensors: ReadonlyMap<string, Tensor>) {
+    this.#tensors = tensors;
+  }
+
+  named(table: JsonCursor): Map<string, Tensor> {
+    const result = new Map<string, Tensor>();
+    for (const pair of table.list()) {
+      const [name, stored, ...rest] = pair.list(2).map((item) => item.text());
+      if (name === undefined || stored === undefined || rest.length > 0) return pair.wrong("a list of two names");
+      const tensor = this.#tensors.get(stored);
+      if (tensor === undefined) return fail("plan-weights", pair.place, { reason: `there is no tensor '${stored}'` });
+      if (result.has(name)) fail("plan-weights", pair.place, { reason: `'${name}' is listed twice` });
+      result.set(name, tensor);
+      this.#used.add(stored);
+    }
+    return result;
+  }
+
+  checkAllUsed({ place }: JsonCursor): void {
+    for (const name of this.#tensors.keys()) {
+      if (!this.#used.has(name)) fail("plan-weights", place, { reason: `no graph uses the tensor '${name}'` });
+    }
+  }
+}
