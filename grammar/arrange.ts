@@ -115,7 +115,11 @@ export function arrange(raw: readonly IToken[], file: SourceFile, report: Report
       const match = open.findLastIndex((t) => closerOf.get(t.tokenType) === type || t.tokenType === OpenBody);
       const opener = match < 0 ? undefined : open[match]!;
       const fits = opener !== undefined && (opener.tokenType !== OpenBody || type === CloseRecord);
-      if (!fits) {
+      if (!fits && inBrackets()) {
+        // The wrong kind of bracket: one mistake, at the opening one.
+        unclosed(open.pop()!);
+        retype(token, Bad);
+      } else if (!fits) {
         report.at("stray-bracket", spanOf(file, { start: token.startOffset, end: endOf(token) }), {
           close: token.image,
         });

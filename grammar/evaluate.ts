@@ -37,12 +37,12 @@ export function evaluate(
     x.report.at("expression-too-deep", span, { limit: limits.expressionDepth });
     throw new TooLarge();
   }
-  const value = valueOf(x, e, env, slot, span);
+  const value = meaningOf(x, e, env, slot, span);
   x.depth--;
   return value;
 }
 
-function valueOf(x: Expansion, e: Expression, env: Env, slot: Slot, span: Span): Value | undefined {
+function meaningOf(x: Expansion, e: Expression, env: Env, slot: Slot, span: Span): Value | undefined {
   switch (e.kind) {
     case "number":
       return e.value === undefined ? undefined : data(e.value);
@@ -77,7 +77,7 @@ function valueOf(x: Expansion, e: Expression, env: Env, slot: Slot, span: Span):
         return undefined;
       }
       const id = operandNode(x, operand, "negate", "input", slot, spanIn(env, e.operand));
-      return id === undefined ? undefined : applyOp(x, "negate", [id], new Map(), slot, span, env);
+      return id === undefined ? undefined : applyOp(x, "negate", [id], {}, slot, span, env);
     }
   }
 }
@@ -250,5 +250,5 @@ function combine(
     const id = operandNode(x, value, opOf[operator], parameter, slot, parameter === "left" ? span : rightSpan);
     if (id !== undefined) ids.push(id);
   }
-  return ids.length < 2 ? undefined : applyOp(x, opOf[operator], ids, new Map(), slot, span, env);
+  return ids.length < 2 ? undefined : applyOp(x, opOf[operator], ids, {}, slot, span, env);
 }

@@ -65,7 +65,11 @@ export function callOp(x: Expansion, name: string, call: Call, env: Env, slot: S
   );
   // Where other arguments were wrong, one of those may have been meant for it.
   if (unset !== undefined && complete) reportMissing(x, name, unset[0], unset[1].allowed, span);
-  return failed || unset !== undefined ? undefined : applyOp(x, name as OpName, inputs, attrs, slot, span, env);
+  // Read whatever the operands are: both may hold mistakes.
+  const read = readAttributes(x, name, attrs, slot);
+  return failed || unset !== undefined || read === undefined
+    ? undefined
+    : applyOp(x, name as OpName, inputs, read, slot, span, env);
 }
 
 function reportMissing(x: Expansion, callee: string, parameter: string, allowed: string, span: Span): void {
@@ -135,19 +139,18 @@ function constant(
   return id;
 }
 
-/** Reads the attributes, infers the type, and adds the node under the slot's name. */
+/** Infers the type of a node and adds it under the slot's name. */
 export function applyOp(
   x: Expansion,
   name: OpName,
   inputs: readonly NodeId[],
-  given: ReadonlyMap<string, Given>,
+  attrs: object,
   slot: Slot,
   span: Span,
   env: Env,
 ): Value | undefined {
   const op = opNamed(name)!;
-  const attrs = readAttributes(x, name, op, given, slot);
-  if (attrs === undefined || x.dry) return undefined;
+  if (x.dry) return undefined;
   const inferred = inferType(
     name,
     inputs.map((id) => x.builder.node(id)),
@@ -185,17 +188,19 @@ function addNode<K extends OpName>(x: Expansion, draft: NodeDraft<K>): NodeId {
   throw new TooLarge();
 }
 
-function readAttributes(
+/** The attributes of an op in the form it knows, defaults filled in; undefined when one was reported. */
+export function readAttributes(
   x: Expansion,
   callee: string,
-  op: AnyOp,
   given: ReadonlyMap<string, Given>,
   slot: Slot,
 ): object | undefined {
+  const op = opNamed(callee)!;
   const attrs: [string, unknown][] = [];
   let failed = false;
   for (const [key, attribute] of Object.entries(op.attrs)) {
     const raw = given.get(key);
+    // A required one that is missing was reported.
     if (raw === undefined) {
       attrs.push([key, attribute.fallback?.value]);
       continue;

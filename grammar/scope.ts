@@ -31,6 +31,8 @@ export class Scope {
   /** Set where an import or a header failed: names may be missing that the user did define. */
   incomplete = false;
   readonly #statements: readonly Statement[];
+  /** The statements that define each name. Made when a name is first looked for that is not known yet. */
+  #definitions: ReadonlyMap<string, readonly Statement[]> | undefined;
 
   constructor(kind: Scope["kind"], file: SourceFile, parent: Scope | undefined, statements: readonly Statement[]) {
     this.kind = kind;
@@ -43,7 +45,7 @@ export class Scope {
   value(name: string, use: Extent): Found<Binding> {
     const binding = this.values.get(name);
     if (binding !== undefined && binding.span.start <= use.start) return { found: binding };
-    const later = this.#later(use, (s) => definesValue(s, name));
+    const later = this.#later(name, use, definesValue);
     return later ?? this.parent?.value(name, use);
   }
 
@@ -52,7 +54,7 @@ export class Scope {
     if (binding !== undefined && (binding.span.file !== this.file || binding.span.start <= use.start)) {
       return { found: binding };
     }
-    const later = this.#later(use, (s) => s.kind === "block" && s.name.text === name);
+    const later = this.#later(name, use, (s) => s.kind === "block");
     return later ?? this.parent?.block(name, use);
   }
 
@@ -69,14 +71,25 @@ export class Scope {
     return this.incomplete || (this.parent?.isIncomplete() ?? false);
   }
 
-  #later(use: Extent, defines: (statement: Statement) => boolean): { readonly later: Span } | undefined {
-    const statement = this.#statements.find((s) => s.end > use.start && defines(s));
-    return statement === undefined
-      ? undefined
-      : { later: { file: this.file, start: statement.start, end: statement.end } };
+  #later(name: string, use: Extent, defines: (s: Statement) => boolean): { readonly later: Span } | undefined {
+    this.#definitions ??= definitionsIn(this.#statements);
+    const statement = this.#definitions.get(name)?.find((s) => s.end > use.start && defines(s));
+    if (statement === undefined) return undefined;
+    return { later: { file: this.file, start: statement.start, end: statement.end } };
   }
 }
 
-function definesValue(statement: Statement, name: string): boolean {
-  return (statement.kind === "definition" || statement.kind === "input") && statement.name.text === name;
+function definesValue(statement: Statement): boolean {
+  return statement.kind === "definition" || statement.kind === "input";
+}
+
+function definitionsIn(statements: readonly Statement[]): Map<string, Statement[]> {
+  const definitions = new Map<string, Statement[]>();
+  for (const s of statements) {
+    if (s.kind !== "block" && !definesValue(s)) continue;
+    const name = (s as Extract<Statement, { kind: "block" | "definition" | "input" }>).name.text;
+    if (definitions.has(name)) definitions.get(name)!.push(s);
+    else definitions.set(name, [s]);
+  }
+  return definitions;
 }

@@ -21,7 +21,7 @@ import { declare } from "./blocks.ts";
 import { dataOf, evaluate, integerOf, textOf } from "./evaluate.ts";
 import { type Env, type Expansion, type Slot, slotNamed, spanIn, step } from "./expansion.ts";
 import { exactNumber } from "./literals.ts";
-import { applyOp, type Given, operandNode } from "./ops.ts";
+import { applyOp, type Given, operandNode, readAttributes } from "./ops.ts";
 import { type Binding, Scope } from "./scope.ts";
 import { readType } from "./types.ts";
 import { describe, type Value } from "./values.ts";
@@ -194,7 +194,8 @@ function input(x: Expansion, s: InputStatement, env: Env): void {
       const extent = { start: s.range[0].start, end: s.range[1].end };
       attrs.set("range", { value: range as AttrValue[], span: spanIn(env, extent) });
     }
-    return applyOp(x, "input", [], attrs, given, span, inner);
+    const read = readAttributes(x, "input", attrs, given);
+    return read === undefined ? undefined : applyOp(x, "input", [], read, given, span, inner);
   });
   declare(x, s.name, env, value);
 }

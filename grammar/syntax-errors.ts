@@ -6,6 +6,7 @@ import type { Broken } from "./ast.ts";
 import { type Report, spanOf } from "./report.ts";
 import type { Failure } from "./resilient-parser.ts";
 import {
+  AtName,
   Bad,
   CloseBody,
   Equals,
@@ -26,6 +27,8 @@ export const expectedWords: IParserErrorMessageProvider = {
   buildNoViableAltMessage: ({ customUserDescription }) => customUserDescription ?? "something else",
   buildEarlyExitMessage: ({ customUserDescription }) => customUserDescription ?? "something else",
 };
+
+const annotationAlone = "a statement (an annotation stands at the end of its layer's line)";
 
 /** Reports a line the parser could not read, unless its tokens were reported already. Gives what the line leaves behind. */
 export function reportFailure({ found, before, expected, line }: Failure, file: SourceFile, report: Report): Broken {
@@ -49,7 +52,7 @@ export function reportFailure({ found, before, expected, line }: Failure, file: 
   const span = ends ? spanOf(file, { start: endOf(behind), end: endOf(behind) }) : extentOf(found, file);
   report.at("unexpected-token", span, {
     found: ends ? "the end of the line" : `'${shortened(found.image)}'`,
-    expected,
+    expected: wanted,
   });
   return broken;
 }

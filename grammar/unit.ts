@@ -30,8 +30,12 @@ export function expandUnit(unit: Unit, context: UnitContext): Graph | undefined 
   const env: Env = { scope, caller: undefined, prefix: "", suffix: "", wishes: [] };
   try {
     const setUp = start(unit, context, undefined);
+    const wantsScheme = unit.body.some((s) => s.kind === "scheme" || (s.kind === "broken" && s.keyword === "scheme"));
     const schemes = unit.body.filter((s): s is SchemeStatement => s.kind === "scheme");
-    const x = start(unit, context, readSchemes(setUp, schemes, unit, env), env);
+    const scheme = readSchemes(setUp, schemes, unit, env);
+    const x = start(unit, context, scheme, env);
+    // With a scheme that could not be read, nothing is known about the types of HE values.
+    x.dry = wantsScheme && scheme === undefined;
     runStatements(x, unit.body, env);
     checkBlocks(x, env);
     if (x.outputs.size === 0 && !unit.body.some((s) => s.kind === "broken")) {

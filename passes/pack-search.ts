@@ -36,7 +36,7 @@ const productCost = 0.08;
 /** A level spent on laying a value out anew, measured in rotations. */
 const levelCost = 12;
 /** A layout that costs so many rotations more than another is not worth planning for what may follow. */
-const hopelessBy = 12;
+const hopelessBy = 6;
 /** What each further ciphertext of a value costs its later users, measured in rotations. */
 const ciphertextCost = 1;
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { run, temporaryFolder } from "./cli-io.ts";
+import { captured, run, temporaryFolder } from "./cli-io.ts";
 import { tinyAnswer, tinyModel, writeTiny } from "./cli-model.ts";
 
 function tinyFolder(): string {
@@ -257,7 +257,7 @@ it("weights outside the model's folder are not opened", async () => {
   ]) {
     fs.writeFileSync(join(folder, "m.hen"), tinyModel.replace("tiny.safetensors", path));
     const ran = await run(folder, "check", "m.hen");
-    expect([path, ran.code, ran.out]).toEqual([path, 6, ""]);
+    expect([path, ran.code, ran.out, ran.err]).toEqual([path, 6, "", expect.stringContaining("SW920")]);
   }
 });
 
@@ -269,4 +269,39 @@ it("paths with spaces, newlines, other scripts and leading dashes work", async (
     expect([name, ran.code]).toEqual([name, 0]);
     expect(fs.existsSync(join(folder, `${name}.plan`))).toBe(true);
   }
+});
+
+it("every input of a model must be given, by name when there are several", async () => {
+  const folder = tinyFolder();
+  fs.writeFileSync(
+    join(folder, "two.hen"),
+    "network two {\n  input a: [2] in 0 .. 1\n  input b: [2] in 0 .. 1\n  output y = a + b\n}\n",
+  );
+  fs.writeFileSync(join(folder, "ab.txt"), "0.25 0.5");
+  const float = ["run", "two.hen", "--machine", "float"];
+  expect(await run(folder, ...float, "-i", "a=ab.txt")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("SW930"),
+  });
+  expect(await run(folder, ...float, "-i", "ab.txt")).toMatchObject({ code: 2, err: expect.stringContaining("SW901") });
+  const both = await run(folder, ...float, "-i", "a=ab.txt", "-i", "b=ab.txt", "--json");
+  expect(JSON.parse(both.out).outputs.y.data).toEqual([0.5, 1]);
+});
+
+it("a bug is one line that asks for a report, with the trace only on request", async () => {
+  const { io, out, err } = captured("/");
+  const broken = {
+    ...io,
+    out: () => {
+      throw new TypeError("not expected");
+    },
+  };
+  const { main } = await import("../src/cli/main.ts");
+  expect(await main(["ops"], broken)).toBe(70);
+  expect([out(), err()]).toEqual([
+    "",
+    expect.stringMatching(/^error: a bug in sealwright: TypeError: not expected; please report it.*\n$/),
+  ]);
+  await main(["ops", "--debug"], broken);
+  expect(err()).toContain("cli-commands.test.ts");
 });

@@ -4,7 +4,8 @@ import type { NodeId } from "../src/ir/graph.ts";
 import { canonicalScales, topLevel } from "../src/scheme/parameters.ts";
 import { type Client, openClient } from "../src/seal/client.ts";
 import { type Context, openContext } from "../src/seal/context.ts";
-import { type EvaluationKeys, loadEvaluationKeys, makeKeys } from "../src/seal/keys.ts";
+import { type EvaluationKeys, loadEvaluationKeys } from "../src/seal/evaluation-keys.ts";
+import { makeKeys } from "../src/seal/keys.ts";
 import { loadSeal, type Seal } from "../src/seal/library.ts";
 import { plaintextCache, type SealCipher, type SealEvaluator, sealEvaluator } from "../src/seal/machine.ts";
 import { constantPlaintext, galoisIndex } from "../src/seal/serialized.ts";
@@ -221,24 +222,25 @@ it("reuses registers: the same work again takes no more memory", () => {
   expect([machine.registerCapacity(), seal.heapBytes, machine.live()]).toEqual([capacity, heap, live]);
 });
 
-it("keeps plaintexts outside the heap up to the budget of its cache", () => {
+it("keeps plaintexts in the heap, then outside, then not at all, as its budget says", () => {
   const node = (i: number) => i as NodeId;
+  const factors = [0.5, -1, 2, 3];
   const size = 88 + (top + 1) * scheme.degree * 8;
-  const cache = plaintextCache(context, machine, 2 * size);
-  const encoded = [0.5, -1, 2].map((v) =>
+  const cache = plaintextCache(context, machine, { bytes: 3 * size, heapBytes: size });
+  const encoded = factors.map((v) =>
     machine.encode(
       b.map((x) => v * x),
       top,
       plainScale(top),
     ),
   );
-  expect(encoded.map((p, i) => cache.put(node(i), p))).toEqual([true, true, false]);
-  expect(encoded.map((p) => p.object === undefined)).toEqual([true, true, false]);
+  expect(encoded.map((p, i) => cache.put(node(i), p))).toEqual([true, true, true, false]);
+  expect(encoded.map((p) => p.object === undefined)).toEqual([false, true, true, false]);
   const x = encrypt(a);
   // Alternating, so that the scratch object is loaded anew each time.
-  for (const i of [0, 1, 0, 2, 1]) {
+  for (const i of [1, 2, 0, 1, 3, 2]) {
     const product = machine.multiplyPlain(x, cache.get(node(i)) ?? encoded[i]!);
-    expect(errorOf(product, (s) => [0.5, -1, 2][i]! * a[s]! * b[s]!)).toBeLessThan(1e-6);
+    expect(errorOf(product, (s) => factors[i]! * a[s]! * b[s]!)).toBeLessThan(1e-6);
     machine.free(product);
   }
   machine.free(x);

@@ -70,8 +70,14 @@ it("gives the same answers with plaintexts kept, partly kept and not kept", () =
   const all = memoryNeeds(plan, 1e9).cache;
   expect(all).toBeGreaterThan(0);
   const ciphertexts = client.encrypt(input(0));
-  const answers = [0, all / 2, all].map((cacheBytes) => {
-    const server = openServer(context, plan, evaluationKeys, { cacheBytes });
+  const budgets = [
+    { bytes: 0, heapBytes: 0 },
+    { bytes: all / 2, heapBytes: 0 },
+    { bytes: all, heapBytes: all / 2 },
+    { bytes: all, heapBytes: all },
+  ];
+  const answers = budgets.map((cache) => {
+    const server = openServer(context, plan, evaluationKeys, { cache });
     server.evaluate(ciphertexts);
     const answer = server.evaluate(ciphertexts);
     server.dispose();

@@ -137,7 +137,10 @@ it("refuses a plan that needs more memory than allowed, and gives up the plainte
   const bare = total(memoryNeeds(plan, 0));
   const cached = memoryNeeds(plan, 1e9).cache;
   expect(cached).toBeGreaterThan(0);
-  expect(planMemory(plan, { limitBytes: bare + 100 })).toBe(100);
+  expect(planMemory(plan, { limitBytes: bare + 100 })).toEqual({ bytes: 100, heapBytes: 100 });
+  expect(planMemory(plan, { cacheBytes: 7 })).toEqual({ bytes: 7, heapBytes: 7 });
+  const roomy = planMemory(plan, { limitBytes: 2 ** 33 });
+  expect(roomy).toEqual({ bytes: 2 ** 33 - bare, heapBytes: 2.5 * 2 ** 30 - bare });
   const failure = await failureOf(() => planMemory(plan, { limitBytes: bare - 1 }));
   expect(failure).toMatchObject({ id: "SW823", exit: 5 });
   expect(await failureOf(() => openSession(plan, { ...insecure, limitBytes: 2 ** 20 }))).toMatchObject({ id: "SW823" });

@@ -7,6 +7,7 @@ import type { Tensors } from "../src/plan/machine.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import { Random } from "../src/plan/random.ts";
 import { inspectTable } from "../src/report/inspect-table.ts";
+import { openSession } from "../src/seal/index.ts";
 
 /** The bound may be so much larger than the error it predicts, in bits (reliability.md, section 7). */
 const mostPessimism = 8;
@@ -37,13 +38,20 @@ it.for(exampleNames)("%s: the network, its plan on numbers and its plan on SEAL 
   const plan = openPlan(compiled.bytes, `${name}.plan`);
   await expect(inspectTable(plan, compiled.bytes.length)).toMatchFileSnapshot(`golden/costs/${name}.txt`);
 
-  const inputs = randomInputs(plan, 1);
-  const network = await runPlan(plan, inputs, "float");
-  const numbers = await runPlan(plan, inputs, "sim");
-  expect(largestDifference(network, numbers) / largestValue(network)).toBeLessThan(2 ** -40);
-
-  const encrypted = await runPlan(plan, inputs, "seal");
-  const bits = -Math.log2(largestDifference(encrypted, numbers));
+  const session = await openSession(plan);
+  let largest = 0;
+  try {
+    for (const seed of [1, 2, 3]) {
+      const inputs = randomInputs(plan, seed);
+      const network = await runPlan(plan, inputs, "float");
+      const numbers = await runPlan(plan, inputs, "sim");
+      expect(largestDifference(network, numbers) / largestValue(network)).toBeLessThan(2 ** -40);
+      largest = Math.max(largest, largestDifference(await session.run(inputs), numbers));
+    }
+  } finally {
+    await session.close();
+  }
+  const bits = -Math.log2(largest);
   expect(bits).toBeGreaterThanOrEqual(plan.precision.boundBits);
   expect(bits).toBeLessThanOrEqual(plan.precision.boundBits + mostPessimism);
 });

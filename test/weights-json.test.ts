@@ -31,7 +31,7 @@ it("canonical text reads back the same and has sorted keys", () => {
       expect(plain(again)).toEqual(value);
     }),
   );
-  expect(printJson({ b: 1, a: [-0, 1e-7, 2 ** 60], c: undefined })).toBe('{"a":[-0,1e-7,1152921504606846976],"b":1}');
+  expect(printJson({ b: 1, a: [-0, 1e-7, 2 ** 60], c: undefined })).toBe('{"a":[-0,1e-7,1152921504606847000],"b":1}');
 });
 
 it("a negative zero keeps its sign", () => {
@@ -50,7 +50,6 @@ it.for([
   ["+1", "a value"],
   [".5", "a value"],
   ["1e999", "a number below 1.8e308"],
-  [`1${"0".repeat(500)}`, "a number of at most 400 characters"],
   ["NaN", "a value"],
   ["tru", "a value"],
   ["null null", "the end"],
@@ -62,6 +61,10 @@ it.for([
   ["// no\n1", "a value"],
 ])("%j is refused with what was expected", ([text, expected]) => {
   expect(expectFailure("json-syntax", () => read(text!))).toContain(`expected ${expected}`);
+});
+
+it("a number of endless digits is refused", () => {
+  expect(expectFailure("json-syntax", () => read("1".repeat(1e7)))).toContain("at most 400 characters");
 });
 
 it("a duplicate key is refused, also when it is escaped", () => {

@@ -33,28 +33,38 @@ function encoded(width: number, put: (view: DataView, at: number, i: number) => 
 
 it("an array that is written reads back the same", () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(5), { maxLength: 4 }), fc.double({ noNaN: true, noDefaultInfinity: true }), (shape, x) => {
-      const count = shape.reduce((a, b) => a * b, 1);
-      const value = tensor(shape, Array.from({ length: count }, (_, i) => x / (i + 1)));
-      const bytes = writeNpy(value);
-      expect(read(bytes)).toEqual(value);
-      // The data begins at a multiple of 64, as the format asks for.
-      expect((bytes.length - 8 * count) % 64).toBe(0);
-    }),
+    fc.property(
+      fc.array(fc.nat(5), { maxLength: 4 }),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      (shape, x) => {
+        const count = shape.reduce((a, b) => a * b, 1);
+        const value = tensor(
+          shape,
+          Array.from({ length: count }, (_, i) => x / (i + 1)),
+        );
+        const bytes = writeNpy(value);
+        expect(read(bytes)).toEqual(value);
+        // The data begins at a multiple of 64, as the format asks for.
+        expect((bytes.length - 8 * count) % 64).toBe(0);
+      },
+    ),
   );
 });
 
 it("the written header is numpy's own, byte by byte", () => {
   const bytes = writeNpy(tensor([3], [1, 2, 3]));
   const header = "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }".padEnd(117);
-  expect(new TextDecoder("latin1").decode(bytes.subarray(0, 128))).toBe(`\x93NUMPY\x01\x00\x76\x00${header}\n`);
+  expect(Buffer.from(bytes.subarray(0, 128)).toString("latin1")).toBe(`\x93NUMPY\x01\x00\x76\x00${header}\n`);
 });
 
 const values = [1, -2, 3, 4, -5, 6];
 it.for(["<", ">"])("all types are read in byte order %s", (order) => {
   const little = order === "<";
   const kinds: readonly [string, Uint8Array, number[]?][] = [
-    [`${order}f2`, encoded(2, (v, at, i) => v.setUint16(at, [0x3c00, 0xc000, 0x4200, 0x4400, 0xc500, 0x4600][i]!, little), 6)],
+    [
+      `${order}f2`,
+      encoded(2, (v, at, i) => v.setUint16(at, [0x3c00, 0xc000, 0x4200, 0x4400, 0xc500, 0x4600][i]!, little), 6),
+    ],
     [`${order}f4`, encoded(4, (v, at, i) => v.setFloat32(at, values[i]!, little), 6)],
     [`${order}f8`, encoded(8, (v, at, i) => v.setFloat64(at, values[i]!, little), 6)],
     [`${order}i2`, encoded(2, (v, at, i) => v.setInt16(at, values[i]!, little), 6)],
@@ -143,6 +153,14 @@ interface Entry {
   readonly shared?: boolean;
 }
 
+/** Bytes, and a number stored in so many, lowest first. */
+type Field = readonly [2 | 4, number];
+
+function packed(fields: readonly Field[]): Uint8Array {
+  const bytes = fields.flatMap(([size, value]) => Array.from({ length: size }, (_, i) => (value >>> (8 * i)) & 255));
+  return Uint8Array.from(bytes);
+}
+
 /** A zip archive, as numpy.savez makes it or with any fault. */
 function zip(entries: readonly Entry[], comment = ""): Uint8Array {
   const parts: Uint8Array[] = [];
@@ -155,18 +173,20 @@ function zip(entries: readonly Entry[], comment = ""): Uint8Array {
     const checksum = entry.checksum ?? crc32(entry.content);
     const size = entry.size ?? entry.content.length;
     const fields = (name: Uint8Array, local: boolean, offset: number): Uint8Array => {
-      const head = new DataView(new ArrayBuffer(local ? 30 : 46));
-      const extra = local && entry.numpy ? new Uint8Array(20) : new Uint8Array(0);
-      let p = 0;
-      const u16 = (v: number) => (head.setUint16(p, v, true), (p += 2));
-      const u32 = (v: number) => (head.setUint32(p, v, true), (p += 4));
-      u32(local ? 0x04034b50 : 0x02014b50);
-      if (!local) u16(20);
-      u16(20), u16(entry.flags ?? 0), u16(method), u16(0), u16(0), u32(checksum);
-      for (const bytes of [data.length, size]) u32(local && entry.numpy ? 0xffffffff : bytes);
-      u16(name.length), u16(extra.length);
-      if (!local) u16(0), u16(0), u16(0), u32(0), u32(offset);
-      return Buffer.concat([new Uint8Array(head.buffer), name, extra]);
+      const sizes = local && entry.numpy ? [0xffffffff, 0xffffffff] : [data.length, size];
+      const extra = new Uint8Array(local && entry.numpy ? 20 : 0);
+      const common: Field[] = [
+        [2, 20],
+        [2, entry.flags ?? 0],
+        [2, method],
+        [4, 0],
+        [4, checksum],
+      ];
+      common.push([4, sizes[0]!], [4, sizes[1]!], [2, name.length], [2, extra.length]);
+      const head: Field[] = local
+        ? [[4, 0x04034b50], ...common]
+        : [[4, 0x02014b50], [2, 20], ...common, [2, 0], [2, 0], [2, 0], [4, 0], [4, offset]];
+      return Buffer.concat([packed(head), name, extra]);
     };
     const encode = (name: string) => new TextEncoder().encode(name);
     if (!entry.shared) {
@@ -178,13 +198,16 @@ function zip(entries: readonly Entry[], comment = ""): Uint8Array {
     central.push(fields(encode(entry.name), false, previous));
   }
   const directory = Buffer.concat(central);
-  const end = new DataView(new ArrayBuffer(22));
-  end.setUint32(0, 0x06054b50, true);
-  for (const offset of [8, 10]) end.setUint16(offset, entries.length, true);
-  end.setUint32(12, directory.length, true);
-  end.setUint32(16, at, true);
-  end.setUint16(20, comment.length, true);
-  return Buffer.concat([...parts, directory, new Uint8Array(end.buffer), new TextEncoder().encode(comment)]);
+  const end = packed([
+    [4, 0x06054b50],
+    [4, 0],
+    [2, entries.length],
+    [2, entries.length],
+    [4, directory.length],
+    [4, at],
+    [2, comment.length],
+  ]);
+  return Buffer.concat([...parts, directory, end, new TextEncoder().encode(comment)]);
 }
 
 const a = writeNpy(tensor([2], [1, 2]));
@@ -207,18 +230,40 @@ it.for([
   ["a wrong checksum", zip([{ name: "a.npy", content: a, checksum: 1 }]), "npz-damaged"],
   ["a size too small", zip([{ name: "a.npy", content: b, deflate: true, size: b.length - 1 }]), "npz-damaged"],
   ["a size too large", zip([{ name: "a.npy", content: b, deflate: true, size: b.length + 1 }]), "npz-damaged"],
-  ["a size no deflated stream could have", zip([{ name: "a.npy", content: b, deflate: true, size: 2 ** 30 }]), "npz-damaged"],
+  [
+    "a size no deflated stream could have",
+    zip([{ name: "a.npy", content: b, deflate: true, size: 2 ** 30 }]),
+    "npz-damaged",
+  ],
   ["unpacking beyond the limit", zip([{ name: "a.npy", content: b, size: 2 ** 31 + 1 }]), "npz-too-large"],
   ["encryption", zip([{ name: "a.npy", content: a, flags: 1 }]), "npz-unsupported"],
   ["another compression", zip([{ name: "a.npy", content: a, method: 12 }]), "npz-unsupported"],
   ["sizes of zip64", zip([{ name: "a.npy", content: a, size: 0xffffffff }]), "npz-unsupported"],
   ["a header with another name", zip([{ name: "a.npy", content: a, localName: "b.npy" }]), "npz-damaged"],
-  ["a name twice", zip([{ name: "a.npy", content: a }, { name: "a.npy", content: a }]), "npz-damaged"],
-  ["shared data", zip([{ name: "a.npy", content: a }, { name: "a.npy", content: a, shared: true }]), "npz-damaged"],
+  [
+    "a name twice",
+    zip([
+      { name: "a.npy", content: a },
+      { name: "a.npy", content: a },
+    ]),
+    "npz-damaged",
+  ],
+  [
+    "shared data",
+    zip([
+      { name: "a.npy", content: a },
+      { name: "a.npy", content: a, shared: true },
+    ]),
+    "npz-damaged",
+  ],
   ["something that is no array", zip([{ name: "data.pkl", content: a }]), "npz-damaged"],
   ["an array of objects", zip([{ name: "a.npy", content: npy(dict("|O", "()")) }]), "npy-pickle"],
   ["no directory", zip([{ name: "a.npy", content: a }]).subarray(0, -10), "npz-damaged"],
-  ["something in front", Buffer.concat([Buffer.from("PK\x03\x04"), zip([{ name: "a.npy", content: a }])]), "npz-damaged"],
+  [
+    "something in front",
+    Buffer.concat([Buffer.from("PK\x03\x04"), zip([{ name: "a.npy", content: a }])]),
+    "npz-damaged",
+  ],
   ["something else", new TextEncoder().encode("\x89PNG is not it"), "npz-damaged"],
 ] as const)("an archive with %s is refused", ([, bytes, code]) => {
   expectFailure(code, () => unpack(bytes));

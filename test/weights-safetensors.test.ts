@@ -80,7 +80,11 @@ it("numbers that single precision holds take four bytes, others eight, all of th
 it.for([
   ["F64", Float64Array.of(0.1, -0), [0.1, -0]],
   ["F32", Float32Array.of(0.5, 2 ** -149), [0.5, 2 ** -149]],
-  ["F16", Uint16Array.of(0x3c00, 0xc000, 0x0001, 0x7bff, 0x8000, 0x03ff), [1, -2, 2 ** -24, 65504, -0, 1023 * 2 ** -24]],
+  [
+    "F16",
+    Uint16Array.of(0x3c00, 0xc000, 0x0001, 0x7bff, 0x8000, 0x03ff),
+    [1, -2, 2 ** -24, 65504, -0, 1023 * 2 ** -24],
+  ],
   ["BF16", Uint16Array.of(0x3f80, 0xc049, 0x0001), [1, -3.140625, 2 ** -133]],
   ["I64", BigInt64Array.of(-(2n ** 53n), 2n ** 60n, -1n), [-(2 ** 53), 2 ** 60, -1]],
   ["U64", BigUint64Array.of(2n ** 63n, 7n), [2 ** 63, 7]],
@@ -110,7 +114,7 @@ it.for([
   ["I64", BigInt64Array.of(0n, 2n ** 53n + 1n), "9007199254740993"],
   ["U64", BigUint64Array.of(0n, 2n ** 64n - 1n), "18446744073709551615"],
   ["BOOL", Uint8Array.of(1, 7), "byte 7"],
-] as const)("in %s the element %j is refused with its index", ([dtype, content, value]) => {
+] as const)("an element that is no exact finite number is refused in %s", ([dtype, content, value]) => {
   const message = expectFailure("tensor-value", () => read(one(dtype, [2], content)));
   expect(message).toContain(`element 1 of tensor 't' is ${value}`);
 });
@@ -129,7 +133,11 @@ it("numbers are converted when they are asked for, and once", () => {
   expect({ ...t }.data).toBe(t.data);
 });
 
-const t = (begin: number, end: number, shape = [(end - begin) / 4]) => ({ dtype: "F32", shape, data_offsets: [begin, end] });
+const t = (begin: number, end: number, shape = [(end - begin) / 4]) => ({
+  dtype: "F32",
+  shape,
+  data_offsets: [begin, end],
+});
 
 it.for([
   ["no file at all", new Uint8Array(0), "weights-file-kind"],

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { Pass } from "../../passes/pass.ts";
 import { pipeline } from "../../passes/pipeline.ts";
 import { fail } from "../base/diagnostic.ts";
+import { sameShape, type Tensor } from "../base/tensor.ts";
 import type { PassObserver } from "../driver/pass-manager.ts";
 import type { Graph } from "../ir/graph.ts";
 import { graphTensors, printGraph } from "../ir/print.ts";
@@ -86,8 +87,34 @@ function writeDumps(
   } catch (error) {
     fail("cannot-write", { path: folder }, { path: folder, reason: reasonOf(error) });
   }
-  const files = dumps.flatMap(({ name, graph }) => graphFiles(join(folder, `${name}.hen`), graph));
-  writeFiles(io, files, { force });
+  const shared: Map<string, Tensor>[] = [];
+  const texts = dumps.map(({ name, graph }): OutputFile => {
+    const tensors = graphTensors(graph);
+    if (tensors.size === 0) return { path: join(folder, `${name}.hen`), bytes: printGraph(graph) };
+    // Most passes leave the weights alone: one file serves all dumps until a name stands for other numbers.
+    let last = shared.at(-1);
+    if (last === undefined || [...tensors].some(([key, tensor]) => differs(tensor, last!.get(key)))) {
+      last = new Map();
+      shared.push(last);
+    }
+    for (const [key, tensor] of tensors) last.set(key, tensor);
+    return { path: join(folder, `${name}.hen`), bytes: printGraph(graph, { weights: weightsFile(shared.length) }) };
+  });
+  const weights = shared.map((tensors, i) => ({
+    path: join(folder, weightsFile(i + 1)),
+    bytes: writeSafetensors(tensors),
+  }));
+  writeFiles(io, [...texts, ...weights], { force });
+}
+
+function weightsFile(number: number): string {
+  return number === 1 ? "weights.safetensors" : `weights-${number}.safetensors`;
+}
+
+/** Whether a name that is taken stands for another tensor. */
+function differs(tensor: Tensor, taken: Tensor | undefined): boolean {
+  if (taken === undefined || taken === tensor) return false;
+  return !sameShape(taken.shape, tensor.shape) || taken.data.some((value, i) => !Object.is(value, tensor.data[i]));
 }
 
 /** A graph as a text file, and beside it the tensors its text mentions as `@name`. */

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { exit } from "../base/codes.ts";
+import { escapeHidden } from "../base/render.ts";
 import type { Io } from "./io.ts";
-import { main } from "./main.ts";
 
 type Message =
   | { readonly kind: "out" | "err"; readonly text: string }
@@ -84,7 +84,9 @@ function progressBar(): { show(label: string | undefined, done?: number): void }
     const width = 24;
     const filled = Math.round((state.done ?? 0) * width);
     const bar = state.done === undefined ? "" : `[${"=".repeat(filled)}${" ".repeat(width - filled)}] `;
-    stderr.write(`\r\x1b[K${bar}${state.label} ${seconds.toFixed(0)} s`.slice(0, (stderr.columns ?? 80) + 3));
+    // A line that wraps could not be drawn over; some terminals say they have no columns.
+    const text = `${bar}${escapeHidden(state.label)} ${seconds.toFixed(0)} s`.slice(0, (stderr.columns || 80) - 1);
+    stderr.write(`\r\x1b[K${text}`);
   };
   return {
     show(label, done) {
@@ -119,5 +121,8 @@ function threadIo(cwd: string): Io {
 
 if (!isMainThread && parentPort !== null) {
   const { argv, cwd } = workerData as { argv: readonly string[]; cwd: string };
-  main(argv, threadIo(cwd)).then((code) => parentPort!.postMessage({ kind: "done", code } satisfies Message));
+  // Only this thread needs the compiler; loading it in both would double the time to start.
+  const { main } = await import("./main.ts");
+  const code = await main(argv, threadIo(cwd));
+  parentPort.postMessage({ kind: "done", code } satisfies Message);
 }

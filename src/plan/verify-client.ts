@@ -75,8 +75,10 @@ function checkPrimes({ scheme }: ClientView, at: At): void {
 
 function checkScales({ scheme }: ClientView, at: At): void {
   const moduli = levelModuli(scheme);
-  for (const [level, scale] of canonicalScales(scheme).entries()) {
-    const modulus = moduli[level]!;
+  const scales = canonicalScales(scheme);
+  // From the top down, as each scale follows from the one above it.
+  for (let level = topLevel(scheme); level >= 0; level--) {
+    const [scale, modulus] = [scales[level]!, moduli[level]!];
     if (scale > 1 && scale < modulus) continue;
     const [scaleBits, modulusBits] = [Math.log2(scale), Math.log2(modulus)];
     fail("plan-scale", at(level === topLevel(scheme) ? "scheme.scaleBits" : `scheme.scales[${level}]`), {

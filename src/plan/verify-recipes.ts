@@ -1,5 +1,5 @@
 import { diagnose, type FilePlace, fail, isProblem, SealwrightError } from "../base/diagnostic.ts";
-import { type Shape, sameShape, type Tensor } from "../base/tensor.ts";
+import type { Shape, Tensor } from "../base/tensor.ts";
 import { type Graph, inputNodes, type Node, type NodeId, type NodeOf } from "../ir/graph.ts";
 import { opNamed } from "../ops/index.ts";
 import { type LayerPlan, readLayerPlan } from "../packing/layer-plan.ts";

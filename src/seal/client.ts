@@ -5,10 +5,10 @@ import type { Port } from "../plan/plan.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
 import { readContainer, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
-import { type ClientPlan, loadSecretKey, refuse } from "./keys.ts";
+import { type ClientPlan, loadSecretKey } from "./keys.ts";
 import { requireRandomness } from "./library.ts";
 import { checkInputs, type InputOptions, largestOutput, largestRms, partsOf } from "./ports.ts";
-import { type CiphertextForm, ciphertextLength, ciphertextMisfit } from "./serialized.ts";
+import { type CiphertextForm, ciphertextLength, ciphertextMisfit, refuse } from "./serialized.ts";
 
 /** The side that holds the secret key. */
 export interface Client {

@@ -7,7 +7,7 @@ import { canonicalScales, levelModuli } from "../scheme/parameters.ts";
 import { type PlainStanding, Rules, type Standing } from "../scheme/rules.ts";
 import { savedPlaintextBytes } from "../scheme/sizes.ts";
 import type { Context } from "./context.ts";
-import type { EvaluationKeys } from "./keys.ts";
+import type { EvaluationKeys } from "./evaluation-keys.ts";
 import { type Register, RegisterFile } from "./registers.ts";
 import { constantPlaintext } from "./serialized.ts";
 
@@ -239,21 +239,29 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
   };
 }
 
-/** Keeps the plaintexts of a program between runs, outside SEAL's heap, up to a number of bytes. */
+/** Room for plaintexts that stay between runs. */
+export interface CacheBudget {
+  readonly bytes: number;
+  /** How many of them may be in SEAL's heap, where using them costs nothing. */
+  readonly heapBytes: number;
+}
+
+/** Keeps the plaintexts of a program between runs: the first in SEAL's heap, the next outside, those after not at all. */
 export function plaintextCache(
   context: Context,
   machine: SealEvaluator,
-  budgetBytes: number,
-): PlaintextCache<SealPlain> {
-  const store = new PlaintextStore<SealPlain>(budgetBytes, ({ level }) =>
+  { bytes, heapBytes }: CacheBudget,
+): PlaintextCache<SealPlain> & { clear(): void } {
+  const store = new PlaintextStore<SealPlain>(bytes, ({ level }) =>
     savedPlaintextBytes(context.scheme.degree, level + 1),
   );
   return {
     get: (node: NodeId) => store.get(node),
     put(node, plaintext) {
       const kept = store.put(node, plaintext);
-      if (kept) machine.moveOut(plaintext);
+      if (kept && store.bytes > heapBytes) machine.moveOut(plaintext);
       return kept;
     },
+    clear: () => store.clear((plaintext) => machine.freePlain(plaintext)),
   };
 }

@@ -12,13 +12,17 @@ import {
   relinKeyBytes,
   savedPlaintextBytes,
 } from "../scheme/sizes.ts";
-import { stepGroups } from "./keys.ts";
+import { stepGroups } from "./evaluation-keys.ts";
+import type { CacheBudget } from "./machine.ts";
 import { type Register, RegisterFile } from "./registers.ts";
 
 /** SEAL's heap ends at 4 GiB, and there it hangs instead of failing: stay well below. */
 export const defaultMemoryLimit = 3.5 * 2 ** 30;
 
-/** Bytes by what takes them. All but `cache` are in SEAL's heap, where nothing that was taken is ever given back. */
+/** Plaintexts are kept in the heap up to this size, since predictions are right to a tenth only. */
+const comfortableHeap = 2.5 * 2 ** 30;
+
+/** Bytes by what takes them. All but `cache` must be in SEAL's heap, where nothing that was taken is ever given back. */
 export interface MemoryNeeds {
   readonly context: number;
   readonly keys: number;
@@ -26,7 +30,7 @@ export interface MemoryNeeds {
   readonly plaintexts: number;
   /** What SEAL's operations take for a moment, and its pools keep. */
   readonly temporaries: number;
-  /** Encoded plaintexts kept between runs, outside the heap. */
+  /** Encoded plaintexts kept between runs, in the heap as far as there is room to spare. */
   readonly cache: number;
 }
 
@@ -66,13 +70,13 @@ export function memoryNeeds({ scheme, galoisSteps, program }: MeasuredPlan, cach
 }
 
 /**
- * The bytes to keep plaintexts in, so that the plan stays within its limit. Throws a SealwrightError when it does not fit
+ * The room to keep plaintexts in, so that the plan stays within its limit. Throws a SealwrightError when it does not fit
  * even without any.
  */
 export function planMemory(
   plan: MeasuredPlan,
   { limitBytes = defaultMemoryLimit, cacheBytes = limitBytes }: MemoryOptions = {},
-): number {
+): CacheBudget {
   const bare = memoryNeeds(plan, 0);
   const heap = total(bare);
   if (heap > Math.min(limitBytes, defaultMemoryLimit)) {
@@ -83,7 +87,8 @@ export function planMemory(
       largest,
     });
   }
-  return Math.min(cacheBytes, limitBytes - heap);
+  const bytes = Math.min(cacheBytes, limitBytes - heap);
+  return { bytes, heapBytes: Math.max(0, Math.min(bytes, comfortableHeap - heap)) };
 }
 
 export function total(needs: MemoryNeeds): number {

@@ -3,6 +3,7 @@
  * from the plan, so objects are compared with what they have to be before SEAL reads them: SEAL accepts altered scales
  * and forms in silence.
  */
+import { fail } from "../base/diagnostic.ts";
 import type { Scheme } from "../scheme/parameters.ts";
 import { savedCiphertextBytes, savedPlaintextBytes, savedSeededCiphertextBytes } from "../scheme/sizes.ts";
 import type { ParmsId } from "./context.ts";
@@ -51,6 +52,11 @@ const ciphertextHeader = 113;
 const plaintextHeader = 88;
 /** Header and kind of the seed (1: BLAKE2xb); 64 random bytes follow. */
 const seedHeader = Uint8Array.of(0x5e, 0xa1, 0x10, 4, 1, 0, 0, 0, 81, 0, 0, 0, 0, 0, 0, 0, 1);
+
+/** Stops when an object is not what the plan declares. */
+export function refuse(misfit: Misfit | undefined, what: string, part: string): void {
+  if (misfit !== undefined) fail("seal-object-invalid", "nowhere", { what, part, ...misfit });
+}
 
 /** Bytes of a ciphertext of two polynomials as SEAL saves it. */
 export function ciphertextLength({

@@ -7,16 +7,16 @@ import { savedCiphertextBytes } from "../scheme/sizes.ts";
 import { checkParts } from "./client.ts";
 import { readContainer, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
-import { loadEvaluationKeys } from "./keys.ts";
-import { plaintextCache, type SealCipher, sealEvaluator } from "./machine.ts";
+import { type EvaluationKeys, loadEvaluationKeys } from "./evaluation-keys.ts";
+import { type CacheBudget, plaintextCache, type SealCipher, sealEvaluator } from "./machine.ts";
 import { partsOf, sectionOf } from "./ports.ts";
 
 /** What the server needs of a plan. */
 export type ServerPlan = Pick<Plan, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs" | "program">;
 
 export interface ServerOptions {
-  /** Bytes of encoded plaintexts to keep between evaluations, outside SEAL's heap. Default 0. */
-  readonly cacheBytes?: number;
+  /** Encoded plaintexts to keep between evaluations. Default none. */
+  readonly cache?: CacheBudget;
 }
 
 export interface RunHooks {
@@ -31,18 +31,21 @@ export interface Server {
   dispose(): void;
 }
 
-/** Opens the server side of a plan with a client's evaluation keys. */
+/** Opens the server side of a plan with a client's evaluation keys: a file, or keys in memory, which it then owns. */
 export function openServer(
   context: Context,
   plan: ServerPlan,
-  evaluationKeys: Uint8Array,
-  { cacheBytes = 0 }: ServerOptions = {},
+  evaluationKeys: Uint8Array | EvaluationKeys,
+  { cache = { bytes: 0, heapBytes: 0 } }: ServerOptions = {},
 ): Server {
   const { program } = plan;
   const relinearizes = program.nodes.some((node) => node.op === "he_relinearize");
-  const keys = loadEvaluationKeys(context, plan, evaluationKeys, relinearizes);
+  const keys =
+    evaluationKeys instanceof Uint8Array
+      ? loadEvaluationKeys(context, plan, evaluationKeys, relinearizes)
+      : evaluationKeys;
   const machine = sealEvaluator(context, keys, plan.galoisSteps);
-  const plaintexts = plaintextCache(context, machine, cacheBytes);
+  const plaintexts = plaintextCache(context, machine, cache);
 
   /** The program's ciphertext inputs. Those made before one fails are given back. */
   const load = (sections: ReadonlyMap<string, Uint8Array>): Map<string, SealCipher> => {
@@ -108,6 +111,7 @@ export function openServer(
       }
     },
     dispose() {
+      plaintexts.clear();
       machine.dispose();
       keys.dispose();
     },

@@ -3,7 +3,7 @@ import { invariant } from "../base/diagnostic.ts";
 import type { Scheme } from "../scheme/parameters.ts";
 import { type Client, openClient } from "./client.ts";
 import { type Context, openContext } from "./context.ts";
-import { makeKeys } from "./keys.ts";
+import { makeKeys, makeSessionKeys } from "./keys.ts";
 import { loadSeal, type Seal } from "./library.ts";
 import { planMemory } from "./memory.ts";
 import {
@@ -54,10 +54,10 @@ class Workshop {
       }
       case "open": {
         this.#close();
-        const keys = makeKeys(context, request.plan, keyProgress(report));
+        const keys = makeSessionKeys(context, request.plan, keyProgress(report));
         const client = openClient(context, request.plan, keys.secretKey);
-        const server = openServer(context, request.plan, keys.evaluationKeys, {
-          cacheBytes: planMemory(request.plan, settings),
+        const server = openServer(context, request.plan, keys.evaluation, {
+          cache: planMemory(request.plan, settings),
         });
         this.#session = { client, server };
         return { keyId: keys.keyId };

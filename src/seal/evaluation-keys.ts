@@ -1,0 +1,123 @@
+import type { GaloisKeys, RelinKeys } from "node-seal";
+import { fail, invariant } from "../base/diagnostic.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Scheme } from "../scheme/parameters.ts";
+import { savedSeededGaloisKeysBytes } from "../scheme/sizes.ts";
+import { readContainer } from "./container.ts";
+import type { Context } from "./context.ts";
+import { galoisIndex, keySetMisfit, refuse } from "./serialized.ts";
+
+/** Above this size of a group's serialized keys a new group begins. */
+const groupBytes = 2 ** 25;
+
+/** The server's keys, ready for use. */
+export interface EvaluationKeys {
+  readonly keyId: string;
+  readonly relinearization: RelinKeys | undefined;
+  /** The object that holds the key of a rotation. */
+  galois(steps: number): GaloisKeys;
+  dispose(): void;
+}
+
+/** Galois keys of some rotation steps in one object of SEAL's. */
+export interface KeyGroup {
+  readonly steps: readonly number[];
+  readonly keys: GaloisKeys;
+}
+
+/** Keys that are in SEAL's heap; disposing of the result deletes them. */
+export function holdKeys(
+  { seal, scheme }: Context,
+  keyId: string,
+  relinearization: RelinKeys | undefined,
+  groups: readonly KeyGroup[],
+): EvaluationKeys {
+  const residue = residueOf(scheme);
+  const byStep = new Map(groups.flatMap(({ steps, keys }) => steps.map((s) => [residue(s), keys] as const)));
+  return {
+    keyId,
+    relinearization,
+    galois(steps) {
+      const keys = byStep.get(residue(steps));
+      invariant(keys !== undefined, `rotates by ${steps}, for which there is no Galois key`);
+      return keys;
+    },
+    dispose: () => seal.release(relinearization, ...groups.map((group) => group.keys)),
+  };
+}
+
+/** Reads the evaluation keys of a plan. Throws a SealwrightError unless each key that the plan declares is there. */
+export function loadEvaluationKeys(
+  context: Context,
+  plan: Pick<Plan, "id" | "galoisSteps">,
+  bytes: Uint8Array,
+  relinearizes: boolean,
+): EvaluationKeys {
+  const what = "the evaluation keys";
+  const { seal, handle, scheme, keyLevel } = context;
+  const { degree } = scheme;
+  const { keyId, sections } = readContainer(bytes, { what, kind: "evaluation-keys", planId: plan.id });
+  const residue = residueOf(scheme);
+  const groups = new Map<string, readonly number[]>();
+  for (const name of sections.keys()) {
+    const steps = stepsOfSection(name, degree);
+    if (steps === undefined && name !== relinSection)
+      fail("sections-differ", "nowhere", {
+        what,
+        found: `a section ${JSON.stringify(name)}`,
+        needed: "key sections only",
+      });
+    if (steps !== undefined) groups.set(name, steps);
+  }
+  const present = new Set([...groups.values()].flat().map(residue));
+  const missing = plan.galoisSteps.filter((s) => !present.has(residue(s)));
+  if (missing.length > 0) fail("missing-galois-keys", "nowhere", { what, steps: missing });
+  const relin = sections.get(relinSection);
+  if (relinearizes && relin === undefined)
+    fail("sections-differ", "nowhere", { what, found: "no relinearization key", needed: "one" });
+
+  const loaded = <K extends GaloisKeys | RelinKeys>(keys: K, section: Uint8Array): K => {
+    keys.loadFromArray(handle, section);
+    return keys;
+  };
+  const form = { parmsId: keyLevel, scheme };
+  if (relin !== undefined)
+    refuse(keySetMisfit(relin, { ...form, room: 1, indices: new Set([0]) }), what, "the relinearization key");
+  for (const [name, steps] of groups) {
+    const indices = new Set(steps.map((s) => galoisIndex(s, degree)));
+    refuse(keySetMisfit(sections.get(name)!, { ...form, room: degree, indices }), what, `'${name}'`);
+  }
+  const relinearization =
+    relin && seal.guard("loading the relinearization key", () => loaded(new seal.api.RelinKeys(), relin));
+  const held = [...groups].map(([name, steps]) => ({
+    steps,
+    keys: seal.guard("loading Galois keys", () => loaded(new seal.api.GaloisKeys(), sections.get(name)!)),
+  }));
+  return holdKeys(context, keyId, relinearization, held);
+}
+
+/** Steps modulo the number of slots: a rotation can be written in two ways. */
+function residueOf({ degree }: Scheme): (steps: number) => number {
+  return (steps) => ((steps % (degree / 2)) + degree / 2) % (degree / 2);
+}
+
+/** Rotation steps that share one object of keys. */
+export function stepGroups(steps: readonly number[], degree: number, primes: number): number[][] {
+  const keyBytes = savedSeededGaloisKeysBytes(degree, primes, 1) - savedSeededGaloisKeysBytes(degree, primes, 0);
+  const size = Math.max(1, Math.floor(groupBytes / keyBytes));
+  return Array.from({ length: Math.ceil(steps.length / size) }, (_, i) => steps.slice(i * size, (i + 1) * size));
+}
+
+export const relinSection = "relinearization";
+
+/** The section of a group of Galois keys. */
+export function galoisSection(steps: readonly number[]): string {
+  return `galois ${steps.join(" ")}`;
+}
+
+function stepsOfSection(name: string, degree: number): number[] | undefined {
+  if (!name.startsWith("galois ")) return undefined;
+  const steps = name.slice("galois ".length).split(" ").map(Number);
+  const good = steps.every((s) => Number.isInteger(s) && s !== 0 && Math.abs(s) < degree / 2);
+  return good && galoisSection(steps) === name ? steps : undefined;
+}
