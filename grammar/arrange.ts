@@ -75,9 +75,10 @@ export function arrange(raw: readonly IToken[], file: SourceFile, report: Report
 
   const inBrackets = () => open.length > 0 && open.at(-1)!.tokenType !== OpenBody;
   const unclosed = (bracket: IToken) => {
-    const at = { start: bracket.startOffset, end: bracket.startOffset + 1 };
+    const span = spanOf(file, { start: bracket.startOffset, end: bracket.startOffset + 1 });
+    if (bracket.tokenType === OpenBody) return report.at("unclosed-brace", span, {});
     const close = { "(": ")", "[": "]", "{": "}" }[bracket.image]!;
-    report.at("unclosed-bracket", spanOf(file, at), { open: bracket.image, close });
+    report.at("unclosed-bracket", span, { open: bracket.image, close });
   };
   const virtual = (type: TokenType, at: number) =>
     createTokenInstance(type, "", at, at, Number.NaN, Number.NaN, Number.NaN, Number.NaN);
@@ -120,9 +121,9 @@ export function arrange(raw: readonly IToken[], file: SourceFile, report: Report
         unclosed(open.pop()!);
         retype(token, Bad);
       } else if (!fits) {
-        report.at("stray-bracket", spanOf(file, { start: token.startOffset, end: endOf(token) }), {
-          close: token.image,
-        });
+        const span = spanOf(file, { start: token.startOffset, end: endOf(token) });
+        if (type === CloseRecord) report.at("stray-brace", span, {});
+        else report.at("stray-bracket", span, { close: token.image });
         retype(token, Bad);
       } else {
         if (match < open.length - 1) {

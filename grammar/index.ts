@@ -60,9 +60,8 @@ class ModelReader {
     }
     const targets = statements.flatMap((s) => (s.kind === "target" ? [readTarget(s, file, this.#report)] : []));
     if (unit === undefined) {
-      // A line that could not be read may have been its beginning.
-      if (!statements.some((s) => s.kind === "broken"))
-        this.#report.at("empty-model", spanOf(file, { start: 0, end: 0 }), {});
+      // A line that could not be read may have been its beginning, and what stands outside may belong into it.
+      if (!this.#report.failed) this.#report.at("empty-model", spanOf(file, { start: 0, end: 0 }), {});
       return undefined;
     }
     const graph = expandUnit(unit, { file, fileScope: scope, host: this.#host, report: this.#report, blocks });
@@ -82,8 +81,10 @@ class ModelReader {
     const env: Env = { scope, caller: undefined, prefix: "", suffix: "", wishes: [] };
     const x: Pick<Expansion, "report" | "blocks"> = { report: this.#report, blocks: [] };
     for (const s of statements) {
-      if (s.kind === "broken") declareGuesses(s, env);
-      else if (!checkPlace(x, s, env, false)) continue;
+      if (s.kind === "broken") {
+        declareGuesses(s, env);
+        this.#report.damage(spanOf(file, s));
+      } else if (!checkPlace(x, s, env, false)) continue;
       else if (s.kind === "block") declareBlock(x, s, env);
       else if (s.kind === "import") this.#import(s, scope);
     }

@@ -6,6 +6,17 @@ import type { Extent } from "./ast.ts";
 /** Names of any length may be warned about; a page of warnings is enough. */
 const maxWarnings = 20;
 
+const braces: ReadonlySet<CodeName> = new Set(["unclosed-brace", "stray-brace"] as const);
+/** What is wrong with statements that stand where a wrong brace put them. */
+const consequences: ReadonlySet<CodeName> = new Set([
+  "misplaced-statement",
+  "next-misplaced",
+  "missing-return",
+  "no-output",
+  "second-network",
+  "empty-model",
+] as const);
+
 /**
  * Gathers what is wrong with a model while it is read. A block is opened once per call, and its mistakes would be found as
  * often: each place is reported once per kind of mistake, each warning once.
@@ -14,6 +25,7 @@ export class Report {
   readonly #found: Diagnostic[] = [];
   readonly #seen = new Set<string>();
   readonly #files: SourceFile[] = [];
+  readonly #damage: Span[] = [];
   #warnings = 0;
   #failed = false;
 
@@ -30,16 +42,26 @@ export class Report {
     this.#add(diagnose(found.problem, span, found.params as never), span);
   }
 
-  /** Hands everything over in the order of the text. */
+  /** Says that a file's statements may not stand where they were meant to: a header was not read, or one stands outside. */
+  damage(span: Span): void {
+    this.#damage.push(span);
+  }
+
+  /** Hands everything over in the order of the text, without what only follows from braces or headers that are wrong. */
   flush(into: Diagnostics): void {
-    const key = (d: Diagnostic) => {
-      const span = d.place as Span;
-      return { file: this.#files.indexOf(span.file), start: span.start };
-    };
-    const sorted = this.#found
-      .map((diagnostic) => ({ diagnostic, ...key(diagnostic) }))
-      .sort((a, b) => a.file - b.file || a.start - b.start);
-    for (const { diagnostic } of sorted) into.add(diagnostic);
+    const found = this.#found
+      .map((diagnostic) => ({ diagnostic, span: diagnostic.place as Span }))
+      .sort(
+        (a, b) => this.#files.indexOf(a.span.file) - this.#files.indexOf(b.span.file) || a.span.start - b.span.start,
+      );
+    const structural = [...this.#damage, ...found.filter((f) => braces.has(f.diagnostic.code)).map((f) => f.span)];
+    const firstIn = new Map<SourceFile, number>();
+    for (const { file, start } of structural) firstIn.set(file, Math.min(start, firstIn.get(file) ?? start));
+    const causes = found.filter(({ diagnostic: { code }, span }) => {
+      const first = firstIn.get(span.file) ?? span.start;
+      return first === span.start || !(consequences.has(code) || (braces.has(code) && first < span.start));
+    });
+    for (const { diagnostic } of causes.length > 0 ? causes : found) into.add(diagnostic);
   }
 
   #add(diagnostic: Diagnostic, span: Span): void {

@@ -49,6 +49,12 @@ export function checkPlace(x: Pick<Expansion, "report">, statement: Statement, e
   const where = kind === "return" && place === "block" ? "the last line of the block" : words(allowedIn[place]);
   const shown = kind === "definition" ? statement.name.text : kind;
   const span = kind === "definition" ? statement.name : first;
+  // A network's header or brace that is missing or too much leaves all its statements outside: one mistake.
+  if (place === "file") {
+    if (env.scope.incomplete) return false;
+    env.scope.incomplete = true;
+    x.report.damage(spanIn(env, span));
+  }
   x.report.at("misplaced-statement", spanIn(env, span), { statement: shown, allowed: where });
   return false;
 }

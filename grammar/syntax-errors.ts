@@ -28,6 +28,7 @@ export const expectedWords: IParserErrorMessageProvider = {
   buildEarlyExitMessage: ({ customUserDescription }) => customUserDescription ?? "something else",
 };
 
+const statementWords = keywords.filter((word) => !["in", "true", "false"].includes(word));
 const annotationAlone = "a statement (an annotation stands at the end of its layer's line)";
 
 /** Reports a line the parser could not read, unless its tokens were reported already. Gives what the line leaves behind. */
@@ -74,7 +75,7 @@ function misspeltKeyword(line: readonly IToken[]): string | undefined {
   const [first, second] = line;
   if (first!.tokenType !== Identifier || second === undefined) return undefined;
   const isLead = tokenMatcher(second, Word) || second.image.startsWith('"') || tokenMatcher(second, OpenBody);
-  return isLead ? nearest(first!.image, keywords) : undefined;
+  return isLead ? nearest(first!.image, statementWords) : undefined;
 }
 
 /** The keyword that stands where a name should: either what was found, or what the rule took it for. */

@@ -30,10 +30,16 @@ export const chooseKeys = definePass({
       return graph;
     }
     const paths = composeSteps([...uses.keys()], kept, slots);
+    const rotated = new Map<string, NodeId>();
     return rewrite(graph, (node, out, draft) => {
       if (node.op !== "he_rotate") return undefined;
-      const path = paths.get(node.attrs.steps)!;
-      return path.reduce<NodeId>((x, steps) => out.add({ ...node, inputs: [x], attrs: { steps } }), draft.inputs[0]!);
+      return paths.get(node.attrs.steps)!.reduce<NodeId>((x, steps) => {
+        // The first steps of one way may be another's, too.
+        const key = `${x} ${steps}`;
+        const known = rotated.get(key) ?? out.add({ ...node, inputs: [x], attrs: { steps } });
+        rotated.set(key, known);
+        return known;
+      }, draft.inputs[0]!);
     });
   },
 });

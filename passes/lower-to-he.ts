@@ -1,4 +1,4 @@
-import { CompilerBug, fail, invariant } from "../src/base/diagnostic.ts";
+import { CompilerBug, type Diagnostics, fail, invariant } from "../src/base/diagnostic.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import { annotationOf, type Graph, type Node, nodeAt, type NodeId, type NodeOf } from "../src/ir/graph.ts";
 import { linearLayer } from "../src/ir/linear.ts";
@@ -29,9 +29,9 @@ import { definePass } from "./pass.ts";
 export const lowerToHe = definePass({
   name: "lower-to-he",
   doc: "Replace layers by the SEAL operations that compute them.",
-  run(graph) {
+  run(graph, { diagnostics }) {
     invariant(graph.scheme !== undefined, "lower-to-he needs a scheme");
-    const lowering = new Lowering(graph, graph.scheme);
+    const lowering = new Lowering(graph, graph.scheme, diagnostics);
     for (const node of graph.nodes) lowering.lower(node);
     return lowering.finish();
   },
@@ -40,13 +40,15 @@ export const lowerToHe = definePass({
 class Lowering {
   readonly #graph: Graph;
   readonly #scheme: Scheme;
+  readonly #diagnostics: Diagnostics;
   readonly #scales: Float64Array;
   readonly #out: GraphBuilder;
   /** The ciphertexts of each value. */
   readonly #parts = new Map<NodeId, readonly NodeId[]>();
   readonly #constants = new Map<NodeId, NodeId>();
 
-  constructor(graph: Graph, scheme: Scheme) {
+  constructor(graph: Graph, scheme: Scheme, diagnostics: Diagnostics) {
+    this.#diagnostics = diagnostics;
     this.#graph = graph;
     this.#scheme = scheme;
     this.#scales = canonicalScales(scheme);
@@ -130,6 +132,8 @@ class Lowering {
     const layouts = sources.map((s) => leveled(s).layout);
     const pieces = usedPieces(linear.map, linear.coefficients, layouts.map(spread), spread(result.layout), plan);
     if (typeof pieces === "string") fail("layer-plan-invalid", node.span, { layer: node.name, reason: pieces });
+
+    if (pieces.length === 0) this.#diagnostics.report("constant-output", node.span, { layer: node.name });
 
     const level = result.level + 1;
     const layer = this.layer(node, { babies: plan.babies, folds: plan.folds, giants: plan.giants });

@@ -29,7 +29,7 @@ it("says where a text stops being UTF-8", () => {
   expect(() => readSource(captured(folder).io, "a.hen")).toThrow("a byte that belongs to no character, at offset 3");
 });
 
-it("suggests a file that differs only in case or ending", () => {
+it("suggests the file of the folder whose name is closest", () => {
   const folder = temporaryFolder();
   fs.writeFileSync(join(folder, "LeNet.hen"), "");
   const { io } = captured(folder);

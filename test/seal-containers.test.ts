@@ -246,11 +246,6 @@ it("refuses missing, surplus and renamed ciphertexts", async () => {
   expect(await failureOf(() => server.evaluate(short))).toMatchObject({ id: "SW813" });
 });
 
-it("refuses a transparent result, which hides nothing", async () => {
-  const transparent = changed(result, (s) => s.fill(0, 113 + (s.length - 113) / 2));
-  expect(await failureOf(() => client.decrypt(transparent))).toMatchObject({ id: "SW813" });
-});
-
 it("refuses evaluation keys that lack a key, before it computes anything", async () => {
   const without = (gone: RegExp) =>
     rewritten(keys.evaluationKeys, (name, s) => (gone.test(name) ? undefined : [name, s]));

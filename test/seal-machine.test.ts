@@ -156,7 +156,7 @@ it("encodes constants to the bytes SEAL would, at every level", () => {
   }
 });
 
-it("gives about zero for weights that round to nothing, which SEAL itself refuses", () => {
+it("computes zero for weights that are zero or round to nothing, and for what cancels", () => {
   const x = encrypt(a);
   const oneHot = new Float64Array(slots);
   // Its largest value is no zero, but spread over all coefficients each of them is.
@@ -173,7 +173,12 @@ it("gives about zero for weights that round to nothing, which SEAL itself refuse
   const product = machine.multiplyPlain(x, zero);
   expect(errorOf(product, () => 0)).toBeLessThan(1e-7);
   machine.freePlain(zero);
-  for (const c of [x, product]) machine.free(c);
+  const opposite = machine.negate(x);
+  const [difference, sum] = [machine.subtract(x, x), machine.add(x, opposite)];
+  // Computing goes on with them: SEAL calls them transparent, since they do not depend on any secret.
+  const rotated = machine.rotate(difference, 1);
+  for (const c of [difference, sum, rotated]) expect(errorOf(c, () => 0)).toBe(0);
+  for (const c of [x, product, opposite, difference, sum, rotated]) machine.free(c);
 });
 
 it("refuses to encode NaN, infinities and values beyond the modulus before SEAL sees them", async () => {

@@ -61,6 +61,13 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
+const footer = `
+Exit codes: 0 done, 2 wrong use, 3 bad input, 4 unsupported, 5 limit exceeded, 6 refused for security,
+7 failure while running, 8 accuracy not met, 70 a bug in sealwright, 130 and 143 interrupted.
+
+Begin with: sealwright compile MODEL.hen -o MODEL.plan
+            sealwright inspect MODEL.plan`;
+
 function program(io: Io): Command {
   const root = new Command("sealwright")
     .description("Compiles neural networks to plans that Microsoft SEAL runs on encrypted data.")
@@ -71,7 +78,7 @@ function program(io: Io): Command {
     .exitOverride()
     // What commander has to say about mistakes becomes a diagnostic in `main`.
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: () => {} })
-    .addHelpText("after", "\nBegin with: sealwright compile MODEL.hen -o MODEL.plan; sealwright inspect MODEL.plan");
+    .addHelpText("after", footer);
   for (const make of commands) {
     const command = make(io).copyInheritedSettings(root).helpOption("-h, --help", "print this help");
     command.option("--json", "print results and errors as JSON").option("--debug", "print the stack trace of an error");

@@ -76,6 +76,7 @@ function timeTable(times: readonly { readonly name: string; readonly millisecond
   );
 }
 
+/** Writes one text per pass, and the tensors they mention as `@name`. */
 function writeDumps(
   io: Io,
   folder: string,

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { diagnose, isProblem, type Place, type Problem, problem, SealwrightError } from "../base/diagnostic.ts";
+import { nearest } from "../base/nearest.ts";
 import type { SourceFile } from "../base/span.ts";
 import type { Io } from "./io.ts";
 
@@ -102,12 +103,10 @@ function failWith(found: Problem, place: Place): never {
   throw new SealwrightError([diagnose(found.problem, place, found.params as never)]);
 }
 
-/** A file of the same folder whose name differs only in case or ending. */
+/** The file of the same folder whose name is closest to the one that is not there. */
 function neighbour(full: string): string | undefined {
-  const stem = (name: string) => name.toLowerCase().replace(/\.[^.]*$/, "");
   try {
-    const names = fs.readdirSync(dirname(full)).sort();
-    return names.find((name) => stem(name) === stem(basename(full)));
+    return nearest(basename(full), fs.readdirSync(dirname(full)).sort().slice(0, 1000));
   } catch {
     return undefined;
   }

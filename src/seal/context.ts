@@ -5,7 +5,7 @@ import type {
   SEALContext,
   ParmsIdType as SealParmsId,
   SecLevelType,
-} from "node-seal";
+} from "node-seal/allows";
 import { fail, invariant } from "../base/diagnostic.ts";
 import { type Scheme, topLevel } from "../scheme/parameters.ts";
 import { bitLength } from "../scheme/primes.ts";

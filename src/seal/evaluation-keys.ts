@@ -1,4 +1,4 @@
-import type { GaloisKeys, RelinKeys } from "node-seal";
+import type { GaloisKeys, RelinKeys } from "node-seal/allows";
 import { fail, invariant } from "../base/diagnostic.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Scheme } from "../scheme/parameters.ts";

@@ -1,4 +1,4 @@
-import type { KeyGenerator, SecretKey } from "node-seal";
+import type { KeyGenerator, SecretKey } from "node-seal/allows";
 import { fail } from "../base/diagnostic.ts";
 import type { ClientView } from "../plan/plan.ts";
 import { savedSeededGaloisKeysBytes, savedSeededRelinKeysBytes } from "../scheme/sizes.ts";

@@ -60,7 +60,7 @@ class Workshop {
           cache: planMemory(request.plan, settings),
         });
         this.#session = { client, server };
-        return { keyId: keys.keyId };
+        return { keyId: keys.evaluation.keyId };
       }
     }
   }

@@ -398,6 +398,20 @@ export const syntaxCodes = {
     message: (p) => `the model imports more than ${p.limit} files`,
     help: "gather blocks in fewer files",
   }),
+  "unclosed-brace": code<object>({
+    id: "SW156",
+    severity: "error",
+    exit: 3,
+    message: () => "'{' is never closed",
+    help: "add the matching '}', or look for one that is missing further inside",
+  }),
+  "stray-brace": code<object>({
+    id: "SW157",
+    severity: "error",
+    exit: 3,
+    message: () => "'}' closes nothing",
+    help: "remove it, or look for one too much above it",
+  }),
   "annotation-twice": code<{ name: string }>({
     id: "SW155",
     severity: "error",
