@@ -65,7 +65,13 @@ async function runTimes(plan: Plan): Promise<{ readonly firstMs: number; readonl
   const inputs: Tensors = new Map(
     plan.inputs.map(({ name, shape, range: [low, high] }) => {
       const size = shape.reduce((n, d) => n * d, 1);
-      return [name, tensor(shape, Float64Array.from({ length: size }, () => low + (high - low) * random()))];
+      return [
+        name,
+        tensor(
+          shape,
+          Float64Array.from({ length: size }, () => low + (high - low) * random()),
+        ),
+      ];
     }),
   );
   const times: number[] = [];

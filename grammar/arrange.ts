@@ -122,8 +122,11 @@ export function arrange(raw: readonly IToken[], file: SourceFile, report: Report
         retype(token, Bad);
       } else if (!fits) {
         const span = spanOf(file, { start: token.startOffset, end: endOf(token) });
-        if (type === CloseRecord) report.at("stray-brace", span, {});
-        else report.at("stray-bracket", span, { close: token.image });
+        if (type === CloseRecord) {
+          report.at("stray-brace", span, {});
+          continue;
+        }
+        report.at("stray-bracket", span, { close: token.image });
         retype(token, Bad);
       } else {
         if (match < open.length - 1) {

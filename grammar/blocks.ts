@@ -88,7 +88,10 @@ export function declare(x: Expansion, name: Name, env: Env, value: Value | undef
   }
   const outer = parent?.value(name.text, name);
   if (outer !== undefined && "found" in outer && !outer.found.guessed) {
-    x.report.at("name-shadowed", span, { name: name.text }, [{ message: "defined here", span: outer.found.span }]);
+    const carry = env.scope.kind === "repeat" && outer.found.scope === env.scope.body();
+    x.report.at("name-shadowed", span, { name: name.text, carry }, [
+      { message: "defined here", span: outer.found.span },
+    ]);
   }
   values.set(name.text, { value, span, scope: env.scope, guessed: false });
 }

@@ -20,6 +20,7 @@ import {
   TooLarge,
 } from "./expansion.ts";
 import { applyOp, callOp, operandNode } from "./ops.ts";
+import { declareGuesses } from "./scope.ts";
 import { data, describe, type Value } from "./values.ts";
 
 /**
@@ -159,9 +160,12 @@ function lookUp(x: Expansion, e: Reference, env: Env): Value | undefined {
   const span = spanIn(env, e);
   if (found !== undefined) {
     x.report.at("used-before-definition", span, { name: e.text }, [{ message: "defined here", span: found.later }]);
+    declareGuesses([e.text], span, env.scope.body());
   } else if (notNumbers.has(e.text.toLowerCase())) x.report.at("not-a-number", span, { word: e.text });
   else if (!env.scope.isIncomplete()) {
     x.report.at("unknown-name", span, { name: e.text, meant: nearest(e.text, env.scope.valueNames()) });
+    // However often it is used, it is missing once.
+    declareGuesses([e.text], span, env.scope.body());
   }
   return undefined;
 }
@@ -177,6 +181,7 @@ function call(x: Expansion, e: Call, env: Env, slot: Slot, span: Span): Value | 
     x.report.at("used-before-definition", at, { name }, [{ message: "defined here", span: block.later }]);
   } else if (!env.scope.isIncomplete()) {
     x.report.at("unknown-op", at, { name, meant: nearest(name, [...env.scope.blockNames(), ...Object.keys(ops)]) });
+    declareGuesses([name], at, env.scope.body());
   }
   // The arguments may hold mistakes of their own.
   for (const argument of e.arguments) evaluate(x, argument.value, env, innerSlot(slot, argument.value, "argument"));

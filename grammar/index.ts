@@ -11,7 +11,7 @@ import { parser } from "./parser.ts";
 import { Report, spanOf } from "./report.ts";
 import { scan } from "./scan.ts";
 import { type BlockBinding, Scope } from "./scope.ts";
-import { checkPlace, declareBlock, declareGuesses } from "./statements.ts";
+import { checkPlace, declareBlock, declareBroken } from "./statements.ts";
 import { reportFailure } from "./syntax-errors.ts";
 import { readTarget } from "./targets.ts";
 import { expandUnit } from "./unit.ts";
@@ -35,6 +35,9 @@ function withoutMark(file: SourceFile): SourceFile {
   return file.text.startsWith("\ufeff") ? { path: file.path, text: file.text.slice(1) } : file;
 }
 
+/** Statements with braces: where one cannot be read, its brace may be missing. */
+const headers = new Set(["network", "graph", "block", "repeat", "target"]);
+
 /** Reads one model and what it imports. */
 class ModelReader {
   readonly #host: ModelHost;
@@ -51,6 +54,8 @@ class ModelReader {
     this.#imported.set(file.path, "reading");
     const statements = this.#statements(file);
     if (statements === undefined) return undefined;
+    for (const s of statements) if (s.kind === "broken") this.#report.damage(spanOf(file, s));
+    if (this.#report.bracesWrong) return undefined;
     const { scope, blocks } = this.#fileScope(file, statements);
     const units = statements.filter((s): s is Unit => s.kind === "network" || s.kind === "graph");
     const [unit, second] = units;
@@ -72,7 +77,11 @@ class ModelReader {
     if (!checkText(file, this.#report)) return undefined;
     const tokens = arrange(scan(file, this.#report), file, this.#report);
     if (tokens === undefined) return undefined;
-    return parser.parse(tokens, (failure): Broken => reportFailure(failure, file, this.#report));
+    return parser.parse(tokens, (failure): Broken => {
+      const broken = reportFailure(failure, file, this.#report);
+      if (broken.keyword !== undefined && headers.has(broken.keyword)) this.#report.damage(spanOf(file, broken));
+      return broken;
+    });
   }
 
   /** The blocks a file defines and imports. */
@@ -81,10 +90,8 @@ class ModelReader {
     const env: Env = { scope, caller: undefined, prefix: "", suffix: "", wishes: [] };
     const x: Pick<Expansion, "report" | "blocks"> = { report: this.#report, blocks: [] };
     for (const s of statements) {
-      if (s.kind === "broken") {
-        declareGuesses(s, env);
-        this.#report.damage(spanOf(file, s));
-      } else if (!checkPlace(x, s, env, false)) continue;
+      if (s.kind === "broken") declareBroken(s, env);
+      else if (!checkPlace(x, s, env, false)) continue;
       else if (s.kind === "block") declareBlock(x, s, env);
       else if (s.kind === "import") this.#import(s, scope);
     }

@@ -7,16 +7,6 @@ import type { Extent } from "./ast.ts";
 const maxWarnings = 20;
 
 const braces: ReadonlySet<CodeName> = new Set(["unclosed-brace", "stray-brace"] as const);
-/** What is wrong with statements that stand where a wrong brace put them. */
-const consequences: ReadonlySet<CodeName> = new Set([
-  "misplaced-statement",
-  "next-misplaced",
-  "missing-return",
-  "no-output",
-  "second-network",
-  "empty-model",
-] as const);
-
 /**
  * Gathers what is wrong with a model while it is read. A block is opened once per call, and its mistakes would be found as
  * often: each place is reported once per kind of mistake, each warning once.
@@ -42,26 +32,28 @@ export class Report {
     this.#add(diagnose(found.problem, span, found.params as never), span);
   }
 
-  /** Says that a file's statements may not stand where they were meant to: a header was not read, or one stands outside. */
+  /** Whether braces around statements are wrong: then nobody knows which statement belongs where. */
+  get bracesWrong(): boolean {
+    return this.#found.some((d) => braces.has(d.code));
+  }
+
+  /** Says that a line outside all braces could not be read: a header may be missing, and with it an opening brace. */
   damage(span: Span): void {
     this.#damage.push(span);
   }
 
-  /** Hands everything over in the order of the text, without what only follows from braces or headers that are wrong. */
+  /** Hands everything over in the order of the text. Of wrong braces only the first counts: the others follow from it. */
   flush(into: Diagnostics): void {
     const found = this.#found
       .map((diagnostic) => ({ diagnostic, span: diagnostic.place as Span }))
       .sort(
         (a, b) => this.#files.indexOf(a.span.file) - this.#files.indexOf(b.span.file) || a.span.start - b.span.start,
       );
-    const structural = [...this.#damage, ...found.filter((f) => braces.has(f.diagnostic.code)).map((f) => f.span)];
+    const spans = [...this.#damage, ...found.filter((f) => braces.has(f.diagnostic.code)).map((f) => f.span)];
     const firstIn = new Map<SourceFile, number>();
-    for (const { file, start } of structural) firstIn.set(file, Math.min(start, firstIn.get(file) ?? start));
-    const causes = found.filter(({ diagnostic: { code }, span }) => {
-      const first = firstIn.get(span.file) ?? span.start;
-      return first === span.start || !(consequences.has(code) || (braces.has(code) && first < span.start));
-    });
-    for (const { diagnostic } of causes.length > 0 ? causes : found) into.add(diagnostic);
+    for (const { file, start } of spans) firstIn.set(file, Math.min(start, firstIn.get(file) ?? start));
+    const causes = found.filter((f) => !braces.has(f.diagnostic.code) || f.span.start <= firstIn.get(f.span.file)!);
+    for (const { diagnostic } of causes) into.add(diagnostic);
   }
 
   #add(diagnostic: Diagnostic, span: Span): void {

@@ -43,39 +43,55 @@ export class Scope {
 
   /** The value a name means at `use`: only what is defined above it counts. */
   value(name: string, use: Extent): Found<Binding> {
-    const binding = this.values.get(name);
-    if (binding !== undefined && binding.span.start <= use.start) return { found: binding };
-    const later = this.#later(name, use, definesValue);
-    return later ?? this.parent?.value(name, use);
+    for (const scope of this.outward()) {
+      const found = scope.values.get(name);
+      if (found !== undefined && found.span.start <= use.start) return { found };
+    }
+    return this.#later(name, use, definesValue);
   }
 
+  /** The block a name means at `use`; what an import brought counts everywhere. */
   block(name: string, use: Extent): Found<BlockBinding> {
-    const binding = this.blocks.get(name);
-    if (binding !== undefined && (binding.span.file !== this.file || binding.span.start <= use.start)) {
-      return { found: binding };
+    for (const scope of this.outward()) {
+      const found = scope.blocks.get(name);
+      if (found !== undefined && (found.span.file !== this.file || found.span.start <= use.start)) return { found };
     }
-    const later = this.#later(name, use, (s) => s.kind === "block");
-    return later ?? this.parent?.block(name, use);
+    return this.#later(name, use, (s) => s.kind === "block");
+  }
+
+  /** This scope and those around it. */
+  *outward(): Generator<Scope> {
+    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.parent) yield scope;
   }
 
   /** Names that could have been meant. */
   valueNames(): string[] {
-    return [...this.values.keys(), ...(this.parent?.valueNames() ?? [])];
+    const known = [...this.outward()].flatMap((scope) => [...scope.values]);
+    return known.flatMap(([name, binding]) => (binding.guessed ? [] : [name]));
   }
 
   blockNames(): string[] {
-    return [...this.blocks.keys(), ...(this.parent?.blockNames() ?? [])];
+    const known = [...this.outward()].flatMap((scope) => [...scope.blocks]);
+    return known.flatMap(([name, { block }]) => (block === undefined ? [] : [name]));
+  }
+
+  /** The scope of the network or block around, past repeats. */
+  body(): Scope {
+    return this.kind === "repeat" ? this.parent!.body() : this;
   }
 
   isIncomplete(): boolean {
-    return this.incomplete || (this.parent?.isIncomplete() ?? false);
+    return [...this.outward()].some((scope) => scope.incomplete);
   }
 
+  /** The first definition of a name below `use`, from the inside out. */
   #later(name: string, use: Extent, defines: (s: Statement) => boolean): { readonly later: Span } | undefined {
-    this.#definitions ??= definitionsIn(this.#statements);
-    const statement = this.#definitions.get(name)?.find((s) => s.end > use.start && defines(s));
-    if (statement === undefined) return undefined;
-    return { later: { file: this.file, start: statement.start, end: statement.end } };
+    for (const scope of this.outward()) {
+      scope.#definitions ??= definitionsIn(scope.#statements);
+      const statement = scope.#definitions.get(name)?.find((s) => s.end > use.start && defines(s));
+      if (statement !== undefined) return { later: { file: this.file, start: statement.start, end: statement.end } };
+    }
+    return undefined;
   }
 }
 
@@ -92,4 +108,12 @@ function definitionsIn(statements: readonly Statement[]): Map<string, Statement[
     else definitions.set(name, [s]);
   }
   return definitions;
+}
+
+/** Names that were reported already, or that a broken line may have defined: they have no value, and their uses stay silent. */
+export function declareGuesses(names: readonly string[], span: Span, scope: Scope): void {
+  for (const name of names) {
+    if (!scope.values.has(name)) scope.values.set(name, { value: undefined, span, scope, guessed: true });
+    if (!scope.blocks.has(name)) scope.blocks.set(name, { block: undefined, scope, span });
+  }
 }

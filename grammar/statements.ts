@@ -1,5 +1,4 @@
 import { isProblem } from "../src/base/diagnostic.ts";
-import type { Span } from "../src/base/span.ts";
 import type { AttrValue } from "../src/ops/attributes.ts";
 import { opNamed } from "../src/ops/index.ts";
 import type { ValueType } from "../src/ops/value-type.ts";
@@ -22,7 +21,7 @@ import { dataOf, evaluate, integerOf, textOf } from "./evaluate.ts";
 import { type Env, type Expansion, type Slot, slotNamed, spanIn, step } from "./expansion.ts";
 import { exactNumber } from "./literals.ts";
 import { applyOp, type Given, operandNode, readAttributes } from "./ops.ts";
-import { type Binding, Scope } from "./scope.ts";
+import { type Binding, declareGuesses, Scope } from "./scope.ts";
 import { readType } from "./types.ts";
 import { describe, type Value } from "./values.ts";
 import { readWishes } from "./wishes.ts";
@@ -49,11 +48,10 @@ export function checkPlace(x: Pick<Expansion, "report">, statement: Statement, e
   const where = kind === "return" && place === "block" ? "the last line of the block" : words(allowedIn[place]);
   const shown = kind === "definition" ? statement.name.text : kind;
   const span = kind === "definition" ? statement.name : first;
-  // A network's header or brace that is missing or too much leaves all its statements outside: one mistake.
+  // A network's header that could not be read leaves all its statements outside: one mistake.
   if (place === "file") {
     if (env.scope.incomplete) return false;
     env.scope.incomplete = true;
-    x.report.damage(spanIn(env, span));
   }
   x.report.at("misplaced-statement", spanIn(env, span), { statement: shown, allowed: where });
   return false;
@@ -110,7 +108,7 @@ export function runStatements(
         repeat(x, s, env);
         break;
       case "broken":
-        declareGuesses(s, env);
+        declareBroken(s, env);
         break;
       case "weights":
       case "scheme":
@@ -171,6 +169,7 @@ function defineNext(x: Expansion, s: Definition, env: Env, nextValues: NextValue
     return;
   }
   const { found: binding } = found;
+  if (binding.guessed) return;
   if (binding.scope === env.scope) wrong("speaks of a name that is defined inside the round");
   else if (!sameBody(env.scope, binding.scope)) wrong("speaks of a name from outside the block");
   else if (nextValues.has(binding)) wrong("stands twice in one round");
@@ -245,8 +244,8 @@ export function declareBlock(
   if (own?.block !== undefined)
     x.report.at("name-taken", at, { name }, [{ message: "first defined here", span: own.span }]);
   else if (outer !== undefined && "found" in outer && outer.found.block !== undefined) {
-    x.report.at("name-shadowed", at, { name }, [{ message: "defined here", span: outer.found.span }]);
-  } else if (opNamed(name) !== undefined) x.report.at("name-shadowed", at, { name });
+    x.report.at("name-shadowed", at, { name, carry: false }, [{ message: "defined here", span: outer.found.span }]);
+  } else if (opNamed(name) !== undefined) x.report.at("name-shadowed", at, { name, carry: false });
   if (own?.block !== undefined) return;
   const binding = { block, scope: env.scope, span };
   env.scope.blocks.set(name, binding);
@@ -329,17 +328,11 @@ function dimensions(x: Expansion, list: ListLiteral, env: Env): number[] | undef
 
 /** What a statement in the wrong place would have defined stays unknown, silently. */
 function poison(s: Statement, env: Env): void {
-  if ("name" in s)
-    declareGuesses({ kind: "broken", names: [s.name.text], keyword: s.kind, start: s.start, end: s.end }, env);
+  if ("name" in s) declareGuesses([s.name.text], spanIn(env, s), env.scope);
 }
 
-/** Names that a broken line may have defined: they have no value, and nobody is told that they are unknown. */
-export function declareGuesses(s: Broken, env: Env): void {
-  const span: Span = spanIn(env, s);
-  for (const name of s.names) {
-    if (!env.scope.values.has(name))
-      env.scope.values.set(name, { value: undefined, span, scope: env.scope, guessed: true });
-    if (!env.scope.blocks.has(name)) env.scope.blocks.set(name, { block: undefined, scope: env.scope, span });
-  }
+/** What a line that could not be read may have defined stays unknown too. */
+export function declareBroken(s: Broken, env: Env): void {
+  declareGuesses(s.names, spanIn(env, s), env.scope);
   if (s.names.length === 0 || s.keyword === "import") env.scope.incomplete = true;
 }

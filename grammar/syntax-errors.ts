@@ -1,4 +1,4 @@
-import { type IParserErrorMessageProvider, type IToken, tokenLabel, tokenMatcher } from "chevrotain";
+import { type IParserErrorMessageProvider, type IToken, type TokenType, tokenLabel, tokenMatcher } from "chevrotain";
 import { nearest } from "../src/base/nearest.ts";
 import type { SourceFile } from "../src/base/span.ts";
 import { keywords } from "../src/ir/print-value.ts";
@@ -9,14 +9,21 @@ import {
   AtName,
   Bad,
   CloseBody,
+  CloseList,
+  CloseParen,
+  CloseRecord,
+  Colon,
   Equals,
   endOf,
   Identifier,
   keywordTokens,
   Line,
+  NumberToken,
   OpenBody,
   OpenEnded,
+  OpenList,
   OpenParen,
+  OpenRecord,
   Word,
 } from "./tokens.ts";
 
@@ -28,6 +35,8 @@ export const expectedWords: IParserErrorMessageProvider = {
   buildEarlyExitMessage: ({ customUserDescription }) => customUserDescription ?? "something else",
 };
 
+const openers = new Set<TokenType>([OpenParen, OpenList, OpenRecord, OpenBody]);
+const closers = new Set<TokenType>([CloseParen, CloseList, CloseRecord, CloseBody]);
 const statementWords = keywords.filter((word) => !["in", "true", "false"].includes(word));
 const annotationAlone = "a statement (an annotation stands at the end of its layer's line)";
 
@@ -63,7 +72,8 @@ function extentOf(token: IToken, file: SourceFile) {
 }
 
 function isReported(token: IToken): boolean {
-  return token.tokenType === Bad || token.tokenType === OpenEnded;
+  const wrongNumber = token.tokenType === NumberToken && token.payload === undefined;
+  return token.tokenType === Bad || token.tokenType === OpenEnded || wrongNumber;
 }
 
 function shortened(image: string): string {
@@ -86,17 +96,22 @@ function keywordAsName(found: IToken, before: IToken | undefined, expected: stri
   return taken && tokenMatcher(found, Equals) ? before : undefined;
 }
 
-/** Everything a line could have defined: the names before its value, its block or its parameters. */
+/** Everything a line could have defined: the names before its value or bracket, and those in front of `=` or `:`. */
 function brokenLine(line: readonly IToken[]): Broken {
-  const names: string[] = [];
-  for (const token of line) {
-    if (tokenMatcher(token, Equals) || tokenMatcher(token, OpenParen) || tokenMatcher(token, OpenBody)) break;
-    if (tokenMatcher(token, Word)) names.push(token.payload ?? token.image);
+  const names = new Set<string>();
+  let [depth, beforeValue] = [0, true];
+  for (const [i, token] of line.entries()) {
+    const next = line[i + 1];
+    if (openers.has(token.tokenType)) depth++;
+    else if (closers.has(token.tokenType)) depth--;
+    if (tokenMatcher(token, Equals) || depth > 0) beforeValue = false;
+    const defined = next !== undefined && (tokenMatcher(next, Equals) || tokenMatcher(next, Colon));
+    if (depth <= 0 && tokenMatcher(token, Word) && (beforeValue || defined)) names.add(token.payload ?? token.image);
   }
   const [first] = line;
   const start = first?.startOffset ?? 0;
   const last = line.findLast((t) => !tokenMatcher(t, CloseBody)) ?? first;
   const keyword =
     first === undefined ? undefined : keywordTokens.has(first.image) ? first.image : misspeltKeyword(line);
-  return { kind: "broken", names, keyword, start, end: last === undefined ? start : endOf(last) };
+  return { kind: "broken", names: [...names], keyword, start, end: last === undefined ? start : endOf(last) };
 }

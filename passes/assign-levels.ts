@@ -1,9 +1,9 @@
-import { annotationOf, type Graph, type Node, nodeAt, type NodeId, usersOf } from "../src/ir/graph.ts";
+import { isProblem } from "../src/base/diagnostic.ts";
+import { annotationOf, type Graph, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
 import { rewrite } from "../src/ir/rewrite.ts";
 import type { LeveledType } from "../src/ops/value-type.ts";
 import { chooseChain, leastHeadroomBits } from "../src/scheme/chain.ts";
 import { bitsOfScale, canonicalScales } from "../src/scheme/parameters.ts";
-import { isProblem } from "../src/base/diagnostic.ts";
 import { definePass } from "./pass.ts";
 
 /**
@@ -55,7 +55,14 @@ export const assignLevels = definePass({
           if (have === undefined || have === wanted || takesHigher(node)) return input;
           const source = nodeAt(graph, id);
           const name = `${node.name}.${source.name.split(".").at(-1)}`;
-          return out.add({ op: "drop_level", inputs: [input], attrs: {}, name, span: node.span, type: typeOf(source, wanted) });
+          return out.add({
+            op: "drop_level",
+            inputs: [input],
+            attrs: {},
+            name,
+            span: node.span,
+            type: typeOf(source, wanted),
+          });
         });
         return out.add({ ...draft, inputs, type: typeOf(node, level) });
       },
@@ -94,7 +101,8 @@ function takesHigher(node: Node): boolean {
 /** Notes that show the deepest path, layer by layer. */
 function deepestPath(graph: Graph, levels: ReadonlyMap<NodeId, number>) {
   const path = graph.nodes.filter(
-    (node) => levels.has(node.id) && usesLevel(node) && node.inputs.some((id) => levels.get(id) === levels.get(node.id)! + 1),
+    (node) =>
+      levels.has(node.id) && usesLevel(node) && node.inputs.some((id) => levels.get(id) === levels.get(node.id)! + 1),
   );
   return path.map((node) => ({
     message: `'${node.name}' (${node.op}) takes level ${levels.get(node.id)! + 1} to ${levels.get(node.id)!}`,

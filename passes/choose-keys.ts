@@ -47,7 +47,8 @@ export const chooseKeys = definePass({
 /** How often each rotation step is used. */
 export function stepUses(graph: Graph): Map<number, number> {
   const uses = new Map<number, number>();
-  for (const node of graph.nodes) if (node.op === "he_rotate") uses.set(node.attrs.steps, (uses.get(node.attrs.steps) ?? 0) + 1);
+  for (const node of graph.nodes)
+    if (node.op === "he_rotate") uses.set(node.attrs.steps, (uses.get(node.attrs.steps) ?? 0) + 1);
   return uses;
 }
 
@@ -72,7 +73,11 @@ function isSumOfOthers(step: number, kept: ReadonlySet<number>, slots: number): 
 }
 
 /** Shortest ways to compose the wanted steps of kept ones (breadth first over the slots). */
-function composeSteps(wanted: readonly number[], kept: ReadonlySet<number>, slots: number): Map<number, readonly number[]> {
+function composeSteps(
+  wanted: readonly number[],
+  kept: ReadonlySet<number>,
+  slots: number,
+): Map<number, readonly number[]> {
   const paths = new Map<number, readonly number[]>([[0, []]]);
   let frontier = [0];
   while (frontier.length > 0 && wanted.some((step) => !paths.has(step))) {
@@ -86,6 +91,9 @@ function composeSteps(wanted: readonly number[], kept: ReadonlySet<number>, slot
       }
     frontier = next;
   }
-  invariant(wanted.every((step) => paths.has(step)), "every dropped step is a sum of kept ones");
+  invariant(
+    wanted.every((step) => paths.has(step)),
+    "every dropped step is a sum of kept ones",
+  );
   return paths;
 }

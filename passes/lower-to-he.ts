@@ -1,6 +1,6 @@
 import { CompilerBug, type Diagnostics, fail, invariant } from "../src/base/diagnostic.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
-import { annotationOf, type Graph, type Node, nodeAt, type NodeId, type NodeOf } from "../src/ir/graph.ts";
+import { annotationOf, type Graph, type Node, type NodeId, type NodeOf, nodeAt } from "../src/ir/graph.ts";
 import { linearLayer } from "../src/ir/linear.ts";
 import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { opNamed } from "../src/ops/index.ts";
@@ -85,11 +85,23 @@ class Lowering {
       case "slice":
         return this.operand(node, 0);
       case "square":
-        return this.operand(node, 0).map((x) => this.rescaled(node, this.#out.add({ op: "he_square", inputs: [x], attrs: {}, ...this.named(node, "square") })));
+        return this.operand(node, 0).map((x) =>
+          this.rescaled(
+            node,
+            this.#out.add({ op: "he_square", inputs: [x], attrs: {}, ...this.named(node, "square") }),
+          ),
+        );
       case "multiply":
-        return this.pairs(node, (x, y) => this.rescaled(node, this.#out.add({ op: "he_multiply", inputs: [x, y], attrs: {}, ...this.named(node, "product") })));
+        return this.pairs(node, (x, y) =>
+          this.rescaled(
+            node,
+            this.#out.add({ op: "he_multiply", inputs: [x, y], attrs: {}, ...this.named(node, "product") }),
+          ),
+        );
       case "negate":
-        return this.operand(node, 0).map((x) => this.#out.add({ op: "he_negate", inputs: [x], attrs: {}, ...this.named(node, "negated") }));
+        return this.operand(node, 0).map((x) =>
+          this.#out.add({ op: "he_negate", inputs: [x], attrs: {}, ...this.named(node, "negated") }),
+        );
       case "add":
       case "subtract":
         return this.sum(node);
@@ -118,7 +130,9 @@ class Lowering {
     const layer = this.layer(node, { babies: [0], folds: [], giants: [0] });
     const negate = node.op === "subtract" && a!.op === "constant";
     return this.operand(node, a!.op === "constant" ? 1 : 0).map((part, to) => {
-      const x = negate ? this.#out.add({ op: "he_negate", inputs: [part], attrs: {}, ...this.named(node, "negated") }) : part;
+      const x = negate
+        ? this.#out.add({ op: "he_negate", inputs: [part], attrs: {}, ...this.named(node, "negated") })
+        : part;
       return this.plusBias(node, layer, x, to, level);
     });
   }
@@ -139,7 +153,9 @@ class Lowering {
     const layer = this.layer(node, { babies: plan.babies, folds: plan.folds, giants: plan.giants });
     const offsets = ciphertextOffsets(layouts);
     const operands = sources.flatMap((s) => this.#parts.get(s.id)!.map((part) => this.atLevel(node, part, level)));
-    const scales = sources.flatMap((s, i) => new Array<number>(layouts[i]!.ciphertexts).fill(this.weightScale(leveled(s).level, level)));
+    const scales = sources.flatMap((s, i) =>
+      new Array<number>(layouts[i]!.ciphertexts).fill(this.weightScale(leveled(s).level, level)),
+    );
     invariant(operands.length === offsets.at(-1), `'${node.name}' has all its operands`);
 
     const rotated = new Map<string, NodeId>();
@@ -165,7 +181,8 @@ class Lowering {
       }
       // A ciphertext that no weight reaches is still a ciphertext.
       let y = total ?? this.product(node, operands[0]!, this.constant(node, 0, level, scales[0]!));
-      for (const fold of total === undefined ? [] : plan.folds) y = this.add(node, y, this.rotate(node, y, fold, "fold"));
+      for (const fold of total === undefined ? [] : plan.folds)
+        y = this.add(node, y, this.rotate(node, y, fold, "fold"));
       const lowered = this.#out.add({ op: "he_rescale", inputs: [y], attrs: {}, ...this.named(node, "rescaled") });
       return linear.bias === undefined ? lowered : this.plusBias(node, layer, lowered, to, result.level);
     });
@@ -192,7 +209,8 @@ class Lowering {
     const inputs = node.inputs.map((id) => nodeAt(this.#graph, id));
     const encrypted = inputs.filter((n) => n.op !== "constant");
     const settings: Record<string, AttrValue> = {};
-    for (const [key, attr] of Object.entries(opNamed(node.op)!.attrs)) settings[key] = attr.write((node.attrs as Record<string, unknown>)[key]);
+    for (const [key, attr] of Object.entries(opNamed(node.op)!.attrs))
+      settings[key] = attr.write((node.attrs as Record<string, unknown>)[key]);
     return this.#out.add({
       op: "he_layer",
       inputs: inputs.filter((n) => n.op === "constant").map((n) => this.#constants.get(n.id)!),
@@ -210,12 +228,22 @@ class Lowering {
   }
 
   private plusBias(node: Node, layer: NodeId, x: NodeId, to: number, level: number): NodeId {
-    const bias = this.#out.add({ op: "he_encode_bias", inputs: [layer], attrs: { to, level, scale: this.#scales[level]! }, ...this.named(node, "bias") });
+    const bias = this.#out.add({
+      op: "he_encode_bias",
+      inputs: [layer],
+      attrs: { to, level, scale: this.#scales[level]! },
+      ...this.named(node, "bias"),
+    });
     return this.#out.add({ op: "he_add_plain", inputs: [x, bias], attrs: {}, ...this.named(node, "sum") });
   }
 
   private constant(node: Node, value: number, level: number, scale: number): NodeId {
-    return this.#out.add({ op: "he_encode_constant", inputs: [], attrs: { value, level, scale }, ...this.named(node, "constant") });
+    return this.#out.add({
+      op: "he_encode_constant",
+      inputs: [],
+      attrs: { value, level, scale },
+      ...this.named(node, "constant"),
+    });
   }
 
   private product(node: Node, x: NodeId, weights: NodeId): NodeId {
@@ -228,17 +256,28 @@ class Lowering {
 
   private rotate(node: Node, x: NodeId, step: number, what: string): NodeId {
     const steps = normalStep(step, this.#scheme.degree / 2);
-    return steps === 0 ? x : this.#out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, ...this.named(node, what) });
+    return steps === 0
+      ? x
+      : this.#out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, ...this.named(node, what) });
   }
 
   private rescaled(node: Node, product: NodeId): NodeId {
-    const small = this.#out.add({ op: "he_relinearize", inputs: [product], attrs: {}, ...this.named(node, "relinearized") });
+    const small = this.#out.add({
+      op: "he_relinearize",
+      inputs: [product],
+      attrs: {},
+      ...this.named(node, "relinearized"),
+    });
     return this.#out.add({ op: "he_rescale", inputs: [small], attrs: {}, ...this.named(node, "rescaled") });
   }
 
   private atLevel(node: Node, x: NodeId, level: number): NodeId {
     let at = x;
-    for (let type = this.#out.node(at).type; type.kind === "cipher" && type.level > level; type = this.#out.node(at).type) {
+    for (
+      let type = this.#out.node(at).type;
+      type.kind === "cipher" && type.level > level;
+      type = this.#out.node(at).type
+    ) {
       at = this.#out.add({ op: "he_mod_switch", inputs: [at], attrs: {}, ...this.named(node, "switched") });
     }
     return at;

@@ -1,4 +1,4 @@
-import { elementCount, sameShape, type Shape } from "../src/base/tensor.ts";
+import { elementCount, type Shape, sameShape } from "../src/base/tensor.ts";
 import type { Node } from "../src/ir/graph.ts";
 import { poolWindow } from "../src/ops/nn-pool.ts";
 import {
@@ -10,7 +10,7 @@ import {
   listResults,
   skewedList,
 } from "../src/packing/candidates.ts";
-import { spread, type Spread } from "../src/packing/positions.ts";
+import { type Spread, spread } from "../src/packing/positions.ts";
 import { gridOf } from "../src/packing/views.ts";
 import type { Layout } from "../src/scheme/layout.ts";
 
@@ -23,7 +23,13 @@ export interface Choice extends Candidate {
  * The layouts worth trying for the result of a linear layer whose operands are laid out already.
  * `wanted` are layouts of values that the result will be added to or multiplied by.
  */
-export function resultCandidates(node: Node, shape: Shape, operands: readonly Operand[], wanted: readonly Layout[], slots: number): Candidate[] {
+export function resultCandidates(
+  node: Node,
+  shape: Shape,
+  operands: readonly Operand[],
+  wanted: readonly Layout[],
+  slots: number,
+): Candidate[] {
   const first = operands[0]!;
   const period = Math.max(...operands.map((o) => o.spread.period));
   const candidates: Candidate[] = [];

@@ -1,7 +1,7 @@
 import { invariant } from "../src/base/diagnostic.ts";
 import type { LinearMap } from "../src/base/linear-map.ts";
 import { elementCount, type Shape } from "../src/base/tensor.ts";
-import { type Graph, inputNodes, type Node, nodeAt, type NodeId, usersOf } from "../src/ir/graph.ts";
+import { type Graph, inputNodes, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
 import { type LinearLayer, linearLayer } from "../src/ir/linear.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import { type Candidate, defaultLayout } from "../src/packing/candidates.ts";
@@ -94,7 +94,9 @@ class Search {
     }
     if (node.op === "transpose" || (node.op === "slice" && node.attrs.step.every((s) => s === 1))) {
       const relabeled = this.relabel(state, node, (layout, from) =>
-        node.op === "transpose" ? transposed(layout, from, node.attrs.perm) : sliced(layout, from, node.attrs.begin, shape),
+        node.op === "transpose"
+          ? transposed(layout, from, node.attrs.perm)
+          : sliced(layout, from, node.attrs.begin, shape),
       );
       if (relabeled.length > 0) return relabeled;
     }
@@ -106,7 +108,10 @@ class Search {
   /** The decisions, with default layouts for inputs that nothing reads. */
   complete(state: State): Decisions {
     const open = this.#graph.nodes.filter((n) => n.op === "input" || isView(n));
-    return this.fixed(state, open.map((n) => n.id)).decisions;
+    return this.fixed(
+      state,
+      open.map((n) => n.id),
+    ).decisions;
   }
 
   /** The operand keeps its slots and is read as another tensor. */
@@ -124,10 +129,14 @@ class Search {
     if (encrypted.length === 1 && this.isOpen(state, first!)) {
       for (const choice of clientChoices(shapeOf(first!.type)!, shape, this.#slots)) {
         const planned = this.plan(node, layer, choice.from, choice);
-        if (planned !== undefined) states.push(this.decideLinear(this.settle(state, first!, choice.from[0]), node, planned));
+        if (planned !== undefined)
+          states.push(this.decideLinear(this.settle(state, first!, choice.from[0]), node, planned));
       }
     }
-    const ready = this.fixed(state, encrypted.map((n) => n.id));
+    const ready = this.fixed(
+      state,
+      encrypted.map((n) => n.id),
+    );
     const from = encrypted.map((n) => ready.decisions.get(n.id)!.layout);
     const operands = encrypted.map((n, i) => ({ shape: shapeOf(n.type)!, spread: this.spread(from[i]!) }));
     const spreads = operands.map((o) => o.spread);
@@ -149,7 +158,10 @@ class Search {
 
   /** Encrypted operands must have one layout; the others are laid out like one of them. */
   private elementwise(state: State, node: Node, encrypted: readonly Node[]): State[] {
-    const ready = this.fixed(state, encrypted.map((n) => n.id));
+    const ready = this.fixed(
+      state,
+      encrypted.map((n) => n.id),
+    );
     const layouts = encrypted.map((n) => ready.decisions.get(n.id)!.layout);
     const distinct = layouts.filter((l, i) => layouts.findIndex((other) => sameLayout(l, other)) === i);
     return distinct.flatMap((layout) => {
@@ -188,7 +200,10 @@ class Search {
     if (known !== undefined) return state;
     const source = isView(node) ? nodeAt(this.#graph, node.inputs[0]!) : undefined;
     const settled = source === undefined ? state : this.settle(state, source, layout);
-    const chosen = source === undefined ? (layout ?? defaultLayout(shapeOf(node.type)!, this.#slots)) : settled.decisions.get(source.id)!.layout;
+    const chosen =
+      source === undefined
+        ? (layout ?? defaultLayout(shapeOf(node.type)!, this.#slots))
+        : settled.decisions.get(source.id)!.layout;
     return this.decide(settled, node, { layout: chosen, relayouts: new Map() }, 0);
   }
 
@@ -215,7 +230,12 @@ class Search {
     return this.#layers.get(node.id);
   }
 
-  private plan(node: Node, layer: LinearLayer, from: readonly Layout[], candidate: Candidate): PlannedLayer | undefined {
+  private plan(
+    node: Node,
+    layer: LinearLayer,
+    from: readonly Layout[],
+    candidate: Candidate,
+  ): PlannedLayer | undefined {
     return this.remember(`${node.id}`, from, candidate, layer.map, layer.coefficients);
   }
 
@@ -232,7 +252,15 @@ class Search {
   ): PlannedLayer | undefined {
     const key = [what, ...from.map(printLayout), printLayout(candidate.to), candidate.folds].join("|");
     if (!this.#planned.has(key)) {
-      this.#planned.set(key, planLayer(map, coefficients, from.map((l) => this.spread(l)), candidate));
+      this.#planned.set(
+        key,
+        planLayer(
+          map,
+          coefficients,
+          from.map((l) => this.spread(l)),
+          candidate,
+        ),
+      );
     }
     return this.#planned.get(key);
   }

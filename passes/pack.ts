@@ -1,7 +1,7 @@
 import type { Annotation } from "../src/ir/graph.ts";
 import { rewrite } from "../src/ir/rewrite.ts";
-import type { LayerPlan } from "../src/packing/layer-plan.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
+import type { LayerPlan } from "../src/packing/layer-plan.ts";
 import { searchPacking } from "./pack-search.ts";
 import { definePass } from "./pass.ts";
 
@@ -35,9 +35,18 @@ export const pack = definePass({
         const source = out.node(id);
         const type = { kind: "packed", shape: shapeOf(source.type)!, layout: planned.to } as const;
         const name = `${node.name}.${source.name.split(".").at(-1)}`;
-        return out.add({ op: "relayout", inputs: [id], attrs: {}, name, span: node.span, type, annotations: [annotate(planned.plan)] });
+        return out.add({
+          op: "relayout",
+          inputs: [id],
+          attrs: {},
+          name,
+          span: node.span,
+          type,
+          annotations: [annotate(planned.plan)],
+        });
       });
-      const annotations = decision.plan === undefined ? node.annotations : [...node.annotations, annotate(decision.plan)];
+      const annotations =
+        decision.plan === undefined ? node.annotations : [...node.annotations, annotate(decision.plan)];
       const type = { kind: "packed", shape: shapeOf(node.type)!, layout: decision.layout } as const;
       return out.add({ ...draft, inputs, type, annotations });
     });

@@ -1,18 +1,18 @@
 /** The library: everything the command line does, on values instead of files. */
 export { hostOf, type ModelHost } from "../grammar/index.ts";
-export { exit, type ExitCode } from "./base/codes.ts";
+export { type ExitCode, exit } from "./base/codes.ts";
 export { CompilerBug, type Diagnostic, SealwrightError } from "./base/diagnostic.ts";
 export { renderDiagnostic } from "./base/render.ts";
 export type { SourceFile } from "./base/span.ts";
 export { type Shape, type Tensor, tensor } from "./base/tensor.ts";
-export { checkModel, type CompileOptions, type Compiled, compileModel, compileTo } from "./driver/compile.ts";
+export { type Compiled, type CompileOptions, checkModel, compileModel, compileTo } from "./driver/compile.ts";
 export { type MachineName, machines, openPlan, runPlan } from "./driver/run-plan.ts";
 export { compilerVersion } from "./driver/version.ts";
 export type { Graph, Node } from "./ir/graph.ts";
 export { printGraph } from "./ir/print.ts";
+export { type ClientBundle, readBundle, writeBundle } from "./plan/bundle.ts";
 export type { Tensors } from "./plan/machine.ts";
 export type { Cost, LayerCost, Plan, Port } from "./plan/plan.ts";
-export { type ClientBundle, readBundle, writeBundle } from "./plan/bundle.ts";
 export {
   decryptOutputs,
   encryptInputs,

@@ -30,6 +30,8 @@ export interface NetworkOptions {
   readonly maxLayers?: number;
   /** Largest magnitude of any value for the inputs that come with the network. */
   readonly maxValue?: number;
+  /** Height and width of images and length of lists are so many times larger than usual. */
+  readonly sideFactor?: number;
   /** Which layers may occur. */
   readonly layers?: readonly LayerName[];
 }
@@ -68,10 +70,12 @@ class Maker {
   readonly #maxElements: number;
   readonly #maxDepth: number;
   readonly #maxValue: number;
+  readonly #sideFactor: number;
   #choices: readonly number[] = [];
   #at = 0;
 
-  constructor({ maxElements = 96, maxDepth = 4, maxValue = 8 }: NetworkOptions) {
+  constructor({ maxElements = 96, maxDepth = 4, maxValue = 8, sideFactor = 1 }: NetworkOptions) {
+    this.#sideFactor = sideFactor;
     this.#maxElements = maxElements;
     this.#maxDepth = maxDepth;
     this.#maxValue = maxValue;
@@ -195,8 +199,8 @@ class Maker {
   private input(): void {
     if (this.#inputs.size >= 3) return;
     const rank = this.oneOf([3, 1, 3, 2, 3]);
-    const sizes =
-      rank === 3 ? [this.between(1, 4), this.between(3, 9), this.between(3, 9)] : this.pair(2, 9).slice(0, rank);
+    const side = (low: number) => this.between(low, 9) * this.#sideFactor;
+    const sizes = rank === 3 ? [this.between(1, 4), side(3), side(3)] : [side(2), side(2)].slice(0, rank);
     while (elementCount(sizes) > this.#maxElements) sizes[sizes.indexOf(Math.max(...sizes))]!--;
     const range: [number, number] = this.oneOf([
       [-1, 1],

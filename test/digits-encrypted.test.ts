@@ -7,7 +7,9 @@ import { openSession } from "../src/seal/index.ts";
 
 const images = 100;
 
-it("100 held-out digits get under encryption the class the clear network gives them", { timeout: 300_000 }, async () => {
+it("100 held-out digits get under encryption the class the clear network gives them", {
+  timeout: 300_000,
+}, async () => {
   const { file, host } = readExample("digits");
   const { plan } = compileModel(file, host);
   const bound = 2 ** -plan.precision.boundBits;

@@ -6,7 +6,12 @@ import { limits } from "../src/base/limits.ts";
 function read(text: string, files: ReadonlyMap<string, string> = new Map()) {
   const diagnostics = new Diagnostics();
   const model = parseModel({ path: "model.hen", text }, hostOf(new Map(), files), diagnostics);
-  return { model, ids: diagnostics.all.map((d) => d.id), exits: diagnostics.all.map((d) => d.exit), all: diagnostics.all };
+  return {
+    model,
+    ids: diagnostics.all.map((d) => d.id),
+    exits: diagnostics.all.map((d) => d.exit),
+    all: diagnostics.all,
+  };
 }
 
 const network = (...lines: string[]) => `network n {\n  input x: [3]\n${lines.join("\n")}\n  output out = x\n}\n`;
@@ -37,7 +42,9 @@ it.for([
 
 it("refuses blocks nested too deep in the text", () => {
   const depth = 50_000;
-  const text = network(`${Array.from({ length: depth }, (_, i) => `block b${i}(v${i}) {\n`).join("")}${"}\n".repeat(depth)}`);
+  const text = network(
+    `${Array.from({ length: depth }, (_, i) => `block b${i}(v${i}) {\n`).join("")}${"}\n".repeat(depth)}`,
+  );
   expect(read(text).ids).toEqual(["SW116"]);
 });
 
@@ -50,14 +57,20 @@ it("reads blocks nested as deep as the limit", () => {
 
 it("refuses calls of blocks that open too deep, however the expressions between them look", () => {
   const wrap = (inner: string) => `${"-(0 + ".repeat(45)}${inner}${")".repeat(45)}`;
-  const blocks = Array.from({ length: 1000 }, (_, i) => `  block b${i}(v) { return ${wrap(i === 0 ? "1" : `b${i - 1}(v)`)} }`);
+  const blocks = Array.from(
+    { length: 1000 },
+    (_, i) => `  block b${i}(v) { return ${wrap(i === 0 ? "1" : `b${i - 1}(v)`)} }`,
+  );
   const { ids, exits } = read(network(...blocks, "  y = b999(1)"));
   expect(ids).toEqual(["SW153"]);
   expect(exits).toEqual([5]);
 });
 
 it("refuses chains of blocks that open a thousand deep", () => {
-  const blocks = Array.from({ length: 1000 }, (_, i) => `  block b${i}(v) { return ${i === 0 ? "v" : `b${i - 1}(v)`} }`);
+  const blocks = Array.from(
+    { length: 1000 },
+    (_, i) => `  block b${i}(v) { return ${i === 0 ? "v" : `b${i - 1}(v)`} }`,
+  );
   expect(read(network(...blocks, "  y = b999(x)")).ids).toEqual(["SW153"]);
 });
 
@@ -71,7 +84,9 @@ it("ends blocks that double with every level, with nodes in them or without", ()
 });
 
 it("takes a chain of a hundred thousand minus signs and of as many sums", () => {
-  const { model } = read(network(`  y = ${"-".repeat(100_001)}3`, `  z = x${" + x".repeat(10_000)}`, `  n = 1${" + 1".repeat(100_000)}`));
+  const { model } = read(
+    network(`  y = ${"-".repeat(100_001)}3`, `  z = x${" + x".repeat(10_000)}`, `  n = 1${" + 1".repeat(100_000)}`),
+  );
   expect(model!.graph.nodes).toHaveLength(10_001);
 });
 
@@ -116,7 +131,9 @@ it("reads five times the text in about five times the time", () => {
 
 it("takes time in proportion to blank lines, comments and commas too", () => {
   const time = (count: number) => {
-    const text = network(`${"\n".repeat(count)}${"# comment\n".repeat(count)}  p = polynomial(x, [${"0.5, ".repeat(255)}])${";".repeat(count)}`);
+    const text = network(
+      `${"\n".repeat(count)}${"# comment\n".repeat(count)}  p = polynomial(x, [${"0.5, ".repeat(255)}])${";".repeat(count)}`,
+    );
     const start = performance.now();
     expect(read(text).model).toBeDefined();
     return performance.now() - start;

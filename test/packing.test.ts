@@ -1,9 +1,16 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import type { LinearMap } from "../src/base/linear-map.ts";
 import { elementCount, type Shape, tensor } from "../src/base/tensor.ts";
 import { ops } from "../src/ops/index.ts";
-import { copyResults, defaultLayout, imageLayout, imageResults, listResults, skewedList } from "../src/packing/candidates.ts";
+import {
+  copyResults,
+  defaultLayout,
+  imageLayout,
+  imageResults,
+  listResults,
+  skewedList,
+} from "../src/packing/candidates.ts";
 import { foldOffsets, type LayerPlan, normalStep, readLayerPlan } from "../src/packing/layer-plan.ts";
 import { place } from "../src/packing/place.ts";
 import { planLayer } from "../src/packing/plan-layer.ts";
@@ -15,10 +22,7 @@ import { digit, idle, type Layout, layoutElements, layoutOf, parseLayout, printL
 const junk = 1e6;
 
 function denseMap(rows: number, columns: number): LinearMap {
-  return ops.dense.linear!(
-    [operand([columns], false), operand([rows, columns], true)],
-    {},
-  )!;
+  return ops.dense.linear!([operand([columns], false), operand([rows, columns], true)], {})!;
 }
 
 function operand(shape: Shape, constant: boolean) {
@@ -26,7 +30,14 @@ function operand(shape: Shape, constant: boolean) {
 }
 
 /** Runs a plan on slot vectors the way SEAL would, and reads the result back. */
-function run(map: LinearMap, coefficients: Float64Array, from: readonly Layout[], inputs: readonly Float64Array[], to: Layout, plan: LayerPlan) {
+function run(
+  map: LinearMap,
+  coefficients: Float64Array,
+  from: readonly Layout[],
+  inputs: readonly Float64Array[],
+  to: Layout,
+  plan: LayerPlan,
+) {
   const placement = place(map, coefficients, from.map(spread), spread(to), plan);
   if (typeof placement === "string") throw new Error(placement);
   const { slots } = to;
@@ -46,7 +57,8 @@ function run(map: LinearMap, coefficients: Float64Array, from: readonly Layout[]
         if (piece.to !== output || piece.giant !== giant) return;
         const x = turn(operands[piece.from]!, piece.baby);
         for (let i = placement.starts[k]!; i < placement.starts[k + 1]!; i++) {
-          for (let s = placement.slots[i]!; s < slots; s += placement.ring) sum[s]! += coefficients[placement.coefficients[i]!]! * x[s]!;
+          for (let s = placement.slots[i]!; s < slots; s += placement.ring)
+            sum[s]! += coefficients[placement.coefficients[i]!]! * x[s]!;
         }
       });
       turn(sum, giant).forEach((v, s) => {
@@ -75,24 +87,30 @@ function expectClose(actual: Float64Array, wanted: Float64Array): void {
   });
 }
 
-const numbers = (count: number, seed: number) => Float64Array.from({ length: count }, (_, i) => (((i + 1) * (seed * 2 + 7)) % 19) / 4 - 2);
+const numbers = (count: number, seed: number) =>
+  Float64Array.from({ length: count }, (_, i) => (((i + 1) * (seed * 2 + 7)) % 19) / 4 - 2);
 
 it("every candidate of a dense layer computes it, whatever lies in idle slots", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 9 }), (rows, columns, seed) => {
-      const slots = 256;
-      const map = denseMap(rows, columns);
-      const weights = numbers(rows * columns, seed);
-      const x = numbers(columns, seed + 1);
-      const from = defaultLayout([columns], slots);
-      const { period } = spread(from);
-      const candidates = [...listResults(rows, period, slots), ...copyResults(rows, period, 1, slots)];
-      for (const candidate of candidates) {
-        const planned = planLayer(map, weights, [spread(from)], candidate);
-        expect(planned, printLayout(candidate.to)).toBeDefined();
-        expectClose(run(map, weights, [from], [x], candidate.to, planned!.plan), expected(map, weights, [x]));
-      }
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 0, max: 9 }),
+      (rows, columns, seed) => {
+        const slots = 256;
+        const map = denseMap(rows, columns);
+        const weights = numbers(rows * columns, seed);
+        const x = numbers(columns, seed + 1);
+        const from = defaultLayout([columns], slots);
+        const { period } = spread(from);
+        const candidates = [...listResults(rows, period, slots), ...copyResults(rows, period, 1, slots)];
+        for (const candidate of candidates) {
+          const planned = planLayer(map, weights, [spread(from)], candidate);
+          expect(planned, printLayout(candidate.to)).toBeDefined();
+          expectClose(run(map, weights, [from], [x], candidate.to, planned!.plan), expected(map, weights, [x]));
+        }
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -111,7 +129,9 @@ it("a client-fed dense layer uses the copies of its result as columns", () => {
 
 it("convolutions of any stride, padding, dilation and grouping are computed from image layouts", () => {
   const pairs = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }));
-  const sides = fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 }))) as fc.Arbitrary<[number, number, number, number]>;
+  const sides = fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 }))) as fc.Arbitrary<
+    [number, number, number, number]
+  >;
   const shapes = fc.record({
     groups: fc.integer({ min: 1, max: 3 }),
     inPerGroup: fc.integer({ min: 1, max: 3 }),
@@ -126,26 +146,32 @@ it("convolutions of any stride, padding, dilation and grouping are computed from
     slots: fc.constantFrom(256, 1024, 4096),
   });
   fc.assert(
-    fc.property(shapes, ({ groups, inPerGroup, outPerGroup, height, width, kernel, stride, dilation, pad, seed, slots }) => {
-      const input = [groups * inPerGroup, height, width];
-      const weight = [groups * outPerGroup, inPerGroup, ...kernel];
-      const operands = [operand(input, false), operand(weight, true)];
-      const attrs = { stride, pad, dilation, groups };
-      const shape = ops.conv2d.shape(operands, attrs);
-      if ("problem" in shape) return;
-      const map = ops.conv2d.linear!(operands, attrs)!;
-      const coefficients = numbers(elementCount(weight), seed);
-      const x = numbers(elementCount(input), seed + 5);
-      const from = imageLayout(input, slots);
-      const source = spread(from);
-      const grid = gridOf(from, input)!;
-      const candidates = imageResults(shape, grid.stepX * stride[1], grid.stepY * stride[0], source.period, slots);
-      for (const candidate of [...candidates, { to: defaultLayout(shape, slots), folds: [] }]) {
-        const planned = planLayer(map, coefficients, [source], candidate);
-        if (planned === undefined) continue;
-        expectClose(run(map, coefficients, [from], [x], candidate.to, planned.plan), expected(map, coefficients, [x]));
-      }
-    }),
+    fc.property(
+      shapes,
+      ({ groups, inPerGroup, outPerGroup, height, width, kernel, stride, dilation, pad, seed, slots }) => {
+        const input = [groups * inPerGroup, height, width];
+        const weight = [groups * outPerGroup, inPerGroup, ...kernel];
+        const operands = [operand(input, false), operand(weight, true)];
+        const attrs = { stride, pad, dilation, groups };
+        const shape = ops.conv2d.shape(operands, attrs);
+        if ("problem" in shape) return;
+        const map = ops.conv2d.linear!(operands, attrs)!;
+        const coefficients = numbers(elementCount(weight), seed);
+        const x = numbers(elementCount(input), seed + 5);
+        const from = imageLayout(input, slots);
+        const source = spread(from);
+        const grid = gridOf(from, input)!;
+        const candidates = imageResults(shape, grid.stepX * stride[1], grid.stepY * stride[0], source.period, slots);
+        for (const candidate of [...candidates, { to: defaultLayout(shape, slots), folds: [] }]) {
+          const planned = planLayer(map, coefficients, [source], candidate);
+          if (planned === undefined) continue;
+          expectClose(
+            run(map, coefficients, [from], [x], candidate.to, planned.plan),
+            expected(map, coefficients, [x]),
+          );
+        }
+      },
+    ),
     { numRuns: 120 },
   );
 });
@@ -173,7 +199,9 @@ it("a plan that misses a weight or mixes rows is refused", () => {
   const layout = spread(defaultLayout([4], 16));
   const weights = new Float64Array(16).fill(1);
   expect(place(map, weights, [layout], layout, { babies: [0, 1], giants: [0], folds: [] })).toBe("uncovered weight");
-  expect(place(map, weights, [layout], layout, { babies: [0], giants: [0], folds: [1, 2] })).toBe("overlapping windows");
+  expect(place(map, weights, [layout], layout, { babies: [0], giants: [0], folds: [1, 2] })).toBe(
+    "overlapping windows",
+  );
 });
 
 it("results may spread over several ciphertexts, from several", () => {
@@ -189,7 +217,10 @@ it("results may spread over several ciphertexts, from several", () => {
 });
 
 it("layouts read back as they print", () => {
-  const layout = { ...layoutOf(64, 2, [3, 4], [digit(1, 4, 1), digit(0, 3, 4, 2), digit("copy", 2, 32)]), origin: [0, -1] };
+  const layout = {
+    ...layoutOf(64, 2, [3, 4], [digit(1, 4, 1), digit(0, 3, 4, 2), digit("copy", 2, 32)]),
+    origin: [0, -1],
+  };
   expect(parseLayout(printLayout(layout))).toEqual(layout);
   expect(parseLayout("4096 x 1 [2] d5:2@1")).toBeUndefined();
   expect(parseLayout("nonsense")).toBeUndefined();
@@ -212,5 +243,9 @@ it("steps are the shortest way round and plans are read strictly", () => {
   expect(foldOffsets([1, 4])).toEqual([0, 1, 4, 5]);
   expect(readLayerPlan({ babies: [0], giants: [0], folds: [3] })).toBeUndefined();
   expect(readLayerPlan({ babies: [0], giants: [0], folds: [2, 2] })).toBeUndefined();
-  expect(readLayerPlan({ babies: [0, 1], giants: [0], folds: [2] })).toEqual({ babies: [0, 1], giants: [0], folds: [2] });
+  expect(readLayerPlan({ babies: [0, 1], giants: [0], folds: [2] })).toEqual({
+    babies: [0, 1],
+    giants: [0],
+    folds: [2],
+  });
 });

@@ -23,7 +23,9 @@ it("shows the line, underlines the place, and ends with what to do", () => {
 });
 
 it("shows notes, and the call of a block last", () => {
-  const d = diagnose("name-taken", at("two", at("last")), { name: "two" }, [{ message: "first defined here", span: at("one") }]);
+  const d = diagnose("name-taken", at("two", at("last")), { name: "two" }, [
+    { message: "first defined here", span: at("one") },
+  ]);
   expect(renderDiagnostic(d)).toBe(
     [
       "error[SW122]: 'two' is defined a second time",
@@ -45,9 +47,9 @@ it("shows notes, and the call of a block last", () => {
 
 it("points into other files by path and part, and at nothing where there is nothing", () => {
   const params = { path: "p.plan" };
-  expect(renderDiagnostic(diagnose("output-exists", { path: "p.plan", part: "metadata.scheme.primes[2]" }, params))).toContain(
-    "\n --> p.plan: metadata.scheme.primes[2]\n",
-  );
+  expect(
+    renderDiagnostic(diagnose("output-exists", { path: "p.plan", part: "metadata.scheme.primes[2]" }, params)),
+  ).toContain("\n --> p.plan: metadata.scheme.primes[2]\n");
   expect(renderDiagnostic(diagnose("output-exists", { path: "p.plan" }, params))).toContain("\n --> p.plan\n");
   for (const place of ["nowhere", noSpan] as const) {
     expect(renderDiagnostic(diagnose("output-exists", place, params))).not.toContain("-->");
@@ -63,7 +65,9 @@ it("shows one line of a place that spans several, and a mark at the end of a fil
 
 it("cuts what it shows of a very long line around the place", () => {
   const long = { path: "l", text: `${"a".repeat(1_000_000)}HERE${"b".repeat(1_000_000)}` };
-  const shown = renderDiagnostic(diagnose("unknown-op", { file: long, start: 1_000_000, end: 1_000_004 }, { name: "f" }));
+  const shown = renderDiagnostic(
+    diagnose("unknown-op", { file: long, start: 1_000_000, end: 1_000_004 }, { name: "f" }),
+  );
   expect(shown.length).toBeLessThan(600);
   const [, place, line, mark] = shown.split("\n");
   expect(place).toBe(" --> l:1:1000001");
@@ -81,7 +85,9 @@ it("shows nothing that a terminal would act on or that reorders a line", () => {
 });
 
 it("cuts messages that quote very long names", () => {
-  expect(renderDiagnostic(diagnose("unknown-op", "nowhere", { name: "n".repeat(1_000_000) })).length).toBeLessThan(3000);
+  expect(renderDiagnostic(diagnose("unknown-op", "nowhere", { name: "n".repeat(1_000_000) })).length).toBeLessThan(
+    3000,
+  );
 });
 
 it("gives machines the same as data, with lines and columns from 1", () => {
@@ -103,5 +109,8 @@ it("gives machines the same as data, with lines and columns from 1", () => {
     ],
   });
   expect(diagnosticJson(diagnose("output-exists", "nowhere", { path: "p" })).place).toBeNull();
-  expect(diagnosticJson(diagnose("output-exists", { path: "p", part: "x[1]" }, { path: "p" })).place).toEqual({ path: "p", part: "x[1]" });
+  expect(diagnosticJson(diagnose("output-exists", { path: "p", part: "x[1]" }, { path: "p" })).place).toEqual({
+    path: "p",
+    part: "x[1]",
+  });
 });

@@ -35,11 +35,27 @@ function expectRoundTrip(graph: Graph): void {
 const numbers = fc.double({ noNaN: true, noDefaultInfinity: true });
 const names = fc.oneof(
   fc.string({ minLength: 1, unit: "binary" }),
-  fc.constantFrom(...keywords, "__proto__", "constructor", "a.b.0", "0.weight", "a b", "`", '"', "\\", "{x}", "\n", "\ud800", "é"),
+  fc.constantFrom(
+    ...keywords,
+    "__proto__",
+    "constructor",
+    "a.b.0",
+    "0.weight",
+    "a b",
+    "`",
+    '"',
+    "\\",
+    "{x}",
+    "\n",
+    "\ud800",
+    "é",
+  ),
 );
 const shapes: fc.Arbitrary<Shape> = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 });
 const tensors = shapes.chain((shape) =>
-  fc.array(numbers, { minLength: elementCount(shape), maxLength: elementCount(shape) }).map((data) => tensor(shape, data)),
+  fc
+    .array(numbers, { minLength: elementCount(shape), maxLength: elementCount(shape) })
+    .map((data) => tensor(shape, data)),
 );
 const data: fc.Arbitrary<AttrValue> = fc.letrec<{ value: AttrValue }>((tie) => ({
   value: fc.oneof(
@@ -54,10 +70,18 @@ const data: fc.Arbitrary<AttrValue> = fc.letrec<{ value: AttrValue }>((tie) => (
 })).value;
 const annotations: fc.Arbitrary<Annotation[]> = fc.uniqueArray(
   fc.oneof(
-    fc.record({ name: fc.constant("prune"), positional: fc.array(data, { maxLength: 1 }), named: fc.record({ keep: data }, { requiredKeys: [] }) }),
+    fc.record({
+      name: fc.constant("prune"),
+      positional: fc.array(data, { maxLength: 1 }),
+      named: fc.record({ keep: data }, { requiredKeys: [] }),
+    }),
     fc.record({ name: fc.constant("circulant"), positional: fc.constant([]), named: fc.record({ block: data }) }),
     fc.record({ name: fc.constant("layout"), positional: fc.array(data, { maxLength: 1 }), named: fc.constant({}) }),
-    fc.record({ name: fc.constant("plan"), positional: fc.constant([]), named: fc.record({ babies: data, folds: data, giants: data }) }),
+    fc.record({
+      name: fc.constant("plan"),
+      positional: fc.constant([]),
+      named: fc.record({ babies: data, folds: data, giants: data }),
+    }),
   ),
   { selector: (a) => a.name, maxLength: 3 },
 );
@@ -70,7 +94,12 @@ interface Seed {
 }
 
 const seeds = fc.array(
-  fc.record({ name: names, pick: fc.nat(), kind: fc.nat(), annotations: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, annotations) }),
+  fc.record({
+    name: names,
+    pick: fc.nat(),
+    kind: fc.nat(),
+    annotations: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, annotations),
+  }),
   { minLength: 1, maxLength: 12 },
 );
 
@@ -83,7 +112,12 @@ const scheme: Scheme = {
 };
 
 /** A network of elementwise layers, constants of any shape and dead nodes; `stage` states packed or leveled types. */
-function networkOf(name: string, list: readonly Seed[], weights: readonly ReturnType<typeof tensor>[], stage: "tensor" | "packed" | "leveled"): Graph {
+function networkOf(
+  name: string,
+  list: readonly Seed[],
+  weights: readonly ReturnType<typeof tensor>[],
+  stage: "tensor" | "packed" | "leveled",
+): Graph {
   const scales = canonicalScales(scheme);
   const layout = layoutOf(4096, 1, [2, 3], [digit(1, 3, 1), digit(0, 2, 4), digit("copy", 2, 8)]);
   const g = new GraphBuilder(name, stage === "leveled" ? scheme : undefined);
@@ -94,7 +128,14 @@ function networkOf(name: string, list: readonly Seed[], weights: readonly Return
         ? { type: { kind: "packed", shape: [2, 3], layout } as const }
         : { type: { kind: "leveled", shape: [2, 3], layout, level, scaleBits: bitsOfScale(scales[level]!) } as const };
   const values: NodeId[] = [
-    g.add({ op: "input", inputs: [], attrs: { shape: [2, 3], range: [-0.1, 1e21] }, name: "input", span: noSpan, ...typed(2) }),
+    g.add({
+      op: "input",
+      inputs: [],
+      attrs: { shape: [2, 3], range: [-0.1, 1e21] },
+      name: "input",
+      span: noSpan,
+      ...typed(2),
+    }),
   ];
   for (const [i, w] of weights.entries()) {
     g.add({ op: "constant", inputs: [], attrs: { data: w }, name: `w${i}.weight`, span: noSpan });
@@ -111,7 +152,14 @@ function networkOf(name: string, list: readonly Seed[], weights: readonly Return
         values.push(g.add({ op: "add", inputs: [x, y], attrs: {}, ...common }));
         break;
       case 2:
-        values.push(g.add({ op: "polynomial", inputs: [x], attrs: { coeffs: [pick / 7, -0, 5e-324, 1e300, 2 ** 60] }, ...common }));
+        values.push(
+          g.add({
+            op: "polynomial",
+            inputs: [x],
+            attrs: { coeffs: [pick / 7, -0, 5e-324, 1e300, 2 ** 60] },
+            ...common,
+          }),
+        );
         break;
       case 3:
         values.push(g.add({ op: "multiply", inputs: [x, y], attrs: {}, ...common }));
@@ -141,7 +189,9 @@ function programOf(list: readonly Seed[], weights: readonly ReturnType<typeof te
   const layout = "4096 x 1 [4] d0:4@1";
   const attrs = { input: "x", part: 0, level: 2, shape: [4], range: [-1, 1], layout };
   let x = g.add({ op: "he_input", inputs: [], attrs, name: "x.0", span: noSpan });
-  const constants = weights.map((w, i) => g.add({ op: "constant", inputs: [], attrs: { data: w }, name: `fc${i}.weight`, span: noSpan }));
+  const constants = weights.map((w, i) =>
+    g.add({ op: "constant", inputs: [], attrs: { data: w }, name: `fc${i}.weight`, span: noSpan }),
+  );
   const layer = g.add({
     op: "he_layer",
     inputs: constants,
@@ -160,7 +210,8 @@ function programOf(list: readonly Seed[], weights: readonly ReturnType<typeof te
   for (const { name, kind, pick } of list) {
     const type = g.node(x).type;
     if (type.kind !== "cipher") break;
-    const add = (op: "he_rescale" | "he_relinearize" | "he_square" | "he_negate" | "he_mod_switch") => g.tryAdd({ op, inputs: [x], attrs: {}, name, span: noSpan });
+    const add = (op: "he_rescale" | "he_relinearize" | "he_square" | "he_negate" | "he_mod_switch") =>
+      g.tryAdd({ op, inputs: [x], attrs: {}, name, span: noSpan });
     const level = type.level;
     const next =
       type.size === 3
@@ -201,12 +252,29 @@ it("reads back every printed HE program", () => {
 });
 
 it("reads back every number in place, from -0 to the largest integers", () => {
-  const values = [0, -0, 1e-7, 0.1, 1 / 3, 5e-324, 1.7976931348623157e308, 2 ** 53, 2 ** 60, 2 ** 64, 1e21, 123456789012345680000, -1e-7, -(2 ** 60)];
+  const values = [
+    0,
+    -0,
+    1e-7,
+    0.1,
+    1 / 3,
+    5e-324,
+    1.7976931348623157e308,
+    2 ** 53,
+    2 ** 60,
+    2 ** 64,
+    1e21,
+    123456789012345680000,
+    -1e-7,
+    -(2 ** 60),
+  ];
   const g = new GraphBuilder("numbers");
   const id = g.add({ op: "constant", inputs: [], attrs: { data: tensor([14], values) }, name: "k", span: noSpan });
   g.output("k", id);
   expectRoundTrip(g.build());
-  expect(printGraph(g.build())).toContain("[0, -0, 1e-7, 0.1, 0.3333333333333333, 5e-324, 1.7976931348623157e308, 9.007199254740992e15,");
+  expect(printGraph(g.build())).toContain(
+    "[0, -0, 1e-7, 0.1, 0.3333333333333333, 5e-324, 1.7976931348623157e308, 9.007199254740992e15,",
+  );
 });
 
 it("prints a constant of 16 numbers in place and one of 17 by name", () => {

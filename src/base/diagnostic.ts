@@ -41,7 +41,12 @@ export function isProblem(value: unknown): value is Problem {
   return typeof value === "object" && value !== null && "problem" in value;
 }
 
-export function diagnose<K extends CodeName>(code: K, place: Place, params: ParamsOf<K>, notes: readonly Note[] = []): Diagnostic {
+export function diagnose<K extends CodeName>(
+  code: K,
+  place: Place,
+  params: ParamsOf<K>,
+  notes: readonly Note[] = [],
+): Diagnostic {
   const entry = codes[code];
   const message = (entry.message as (p: object) => string)(params);
   const help = typeof entry.help === "function" ? (entry.help as (p: object) => string)(params) : entry.help;

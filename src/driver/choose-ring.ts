@@ -64,22 +64,36 @@ export function chooseRing(
         for (const d of ring.diagnostics.all) diagnostics.add(d);
         return ring;
       }
-      if (nearest === undefined || precisionBits > nearest.precisionBits) nearest = { degree, precisionBits };
+      // Where errors drown the values, no precision to settle for is worth naming.
+      if (precisionBits > (nearest?.precisionBits ?? 0)) nearest = { degree, precisionBits };
     } catch (error) {
       if (!(error instanceof SealwrightError)) throw error;
       refused = error;
     }
   }
   if (nearest === undefined && refused !== undefined) throw refused;
-  const notes = path.map(({ node, levels }) => ({ message: `'${node.name}' (${node.op}) uses ${levels} level(s)`, span: node.span }));
+  const notes = path.map(({ node, levels }) => ({
+    message: `'${node.name}' (${node.op}) uses ${levels} level(s)`,
+    span: node.span,
+  }));
   const wanted = settings.precision;
   if (nearest !== undefined) {
     const { degree, precisionBits } = nearest;
-    diagnostics.report("precision-unreachable", "nowhere", { wanted, degree, levels: depth, bits: precisionBits }, notes);
+    diagnostics.report(
+      "precision-unreachable",
+      "nowhere",
+      { wanted, degree, levels: depth, bits: precisionBits },
+      notes,
+    );
   } else {
     const degree = settings.degree ?? largestDegree;
     const offered = levelsAtPrecision(degree, settings.security, wanted);
-    diagnostics.report("network-too-deep", "nowhere", { levels: depth, degree, offered, precision: wanted, security: settings.security }, notes);
+    diagnostics.report(
+      "network-too-deep",
+      "nowhere",
+      { levels: depth, degree, offered, precision: wanted, security: settings.security },
+      notes,
+    );
   }
   diagnostics.throwIfErrors();
   throw refused;
@@ -108,7 +122,8 @@ function levelsAtPrecision(degree: number, security: number, precision: number):
 function headroomFor(network: Graph): number {
   let largest = 1;
   for (const sample of calibrationSamples(network)) {
-    for (const { data } of evaluate(network, sample).values()) for (const v of data) largest = Math.max(largest, Math.abs(v));
+    for (const { data } of evaluate(network, sample).values())
+      for (const v of data) largest = Math.max(largest, Math.abs(v));
   }
   return Math.max(leastHeadroomBits, Math.min(mostHeadroomBits, Math.ceil(Math.log2(largest * roomMargin * 2))));
 }

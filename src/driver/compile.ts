@@ -65,7 +65,12 @@ export function compileGraph(model: ReadModel, observe?: PassObserver): Compiled
 }
 
 /** Runs the passes up to and including `stopAfter` and returns the graph it leaves. */
-export function compileTo(file: SourceFile, host: ModelHost, stopAfter: string, options: CompileOptions = {}): { readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] } {
+export function compileTo(
+  file: SourceFile,
+  host: ModelHost,
+  stopAfter: string,
+  options: CompileOptions = {},
+): { readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] } {
   const model = readModel(file, host, options);
   return { graph: graphAfter(model, stopAfter, options.observe), diagnostics: model.diagnostics.all };
 }
@@ -99,12 +104,19 @@ function runNetworkPasses(model: ReadModel, observe: PassObserver | undefined, s
 /** The smallest ring that holds the network; the observer sees only the attempt that was kept. */
 function ringFor(model: ReadModel, network: Graph, observe: PassObserver | undefined): Ring {
   const { settings, diagnostics } = model;
-  const ring = chooseRing(network, settings, diagnostics, (request) => runRingPasses(network, settings, request, observe));
+  const ring = chooseRing(network, settings, diagnostics, (request) =>
+    runRingPasses(network, settings, request, observe),
+  );
   for (const replay of ring.events) replay();
   return ring;
 }
 
-function runRingPasses(network: Graph, settings: Settings, request: RingRequest, observe: PassObserver | undefined): Candidate {
+function runRingPasses(
+  network: Graph,
+  settings: Settings,
+  request: RingRequest,
+  observe: PassObserver | undefined,
+): Candidate {
   const diagnostics = new Diagnostics();
   const events: (() => void)[] = [];
   const stages = new Map<string, Graph>();
@@ -123,11 +135,21 @@ function runRingPasses(network: Graph, settings: Settings, request: RingRequest,
   };
   const passes = request.packed === undefined ? ringPasses : ringPasses.slice(1);
   const program = runPasses(request.packed ?? network, passes, run, recorder);
-  return { program, leveled: stages.get("assign-levels")!, packed: stages.get("pack") ?? request.packed!, stages, events, diagnostics };
+  return {
+    program,
+    leveled: stages.get("assign-levels")!,
+    packed: stages.get("pack") ?? request.packed!,
+    stages,
+    events,
+    diagnostics,
+  };
 }
 
 /** An observer that sees each pass under its place in the whole pipeline. */
 function numbered(observe: PassObserver | undefined): PassObserver {
   if (observe === undefined) return {};
-  return { ...observe, after: (pass, graph, milliseconds) => observe.after?.(pass, graph, milliseconds, pipeline.indexOf(pass)) };
+  return {
+    ...observe,
+    after: (pass, graph, milliseconds) => observe.after?.(pass, graph, milliseconds, pipeline.indexOf(pass)),
+  };
 }

@@ -13,7 +13,12 @@ import type { Ring } from "./choose-ring.ts";
 import { compilerVersion } from "./version.ts";
 
 /** Everything a plan says but its id, from what compilation made. */
-export function describePlan(source: Graph, settings: Settings, ring: Ring, table: CostTable = defaultCostTable): Omit<Plan, "id"> {
+export function describePlan(
+  source: Graph,
+  settings: Settings,
+  ring: Ring,
+  table: CostTable = defaultCostTable,
+): Omit<Plan, "id"> {
   const { leveled, program, prediction } = ring;
   const { scheme } = program;
   invariant(scheme !== undefined, "a compiled program has a scheme");
@@ -50,8 +55,8 @@ export function describePlan(source: Graph, settings: Settings, ring: Ring, tabl
 function printSettings(settings: Settings, degree: number): AttrRecord {
   const { security, precision, maxKeys, maxMemory, insecure } = settings;
   const record: Record<string, AttrValue> = { security, precision, degree };
-  if (maxKeys !== undefined) record["max_keys"] = maxKeys;
-  if (maxMemory !== undefined) record["max_memory"] = maxMemory / 2 ** 20;
-  if (insecure) record["insecure"] = true;
+  if (maxKeys !== undefined) record.max_keys = maxKeys;
+  if (maxMemory !== undefined) record.max_memory = maxMemory / 2 ** 20;
+  if (insecure) record.insecure = true;
   return record;
 }

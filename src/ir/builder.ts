@@ -42,7 +42,14 @@ export class GraphBuilder {
   /** Adds a node, or says what is wrong with its operands. */
   tryAdd<K extends OpName>(draft: NodeDraft<K>): NodeId | Problem {
     const { op, attrs, span, annotations = [] } = draft;
-    const type = draft.type ?? inferType(op, draft.inputs.map((id) => this.node(id)), attrs, this.#scheme);
+    const type =
+      draft.type ??
+      inferType(
+        op,
+        draft.inputs.map((id) => this.node(id)),
+        attrs,
+        this.#scheme,
+      );
     if (isProblem(type)) return type;
     const id = this.#nodes.length as NodeId;
     const node = { id, op, inputs: draft.inputs, attrs, type, name: this.uniqueName(draft.name), span, annotations };
@@ -77,5 +84,7 @@ export class GraphBuilder {
 }
 
 function misfit(name: string, op: string, found: Problem): CompilerBug {
-  return new CompilerBug(`'${name}' = ${op}(...): ${diagnose(found.problem, "nowhere", found.params as never).message}`);
+  return new CompilerBug(
+    `'${name}' = ${op}(...): ${diagnose(found.problem, "nowhere", found.params as never).message}`,
+  );
 }

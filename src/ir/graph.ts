@@ -1,5 +1,5 @@
-import type { Span } from "../base/span.ts";
 import { invariant } from "../base/diagnostic.ts";
+import type { Span } from "../base/span.ts";
 import type { AttrRecord, AttrsOf, AttrValue } from "../ops/attributes.ts";
 import type { OpName, ops } from "../ops/index.ts";
 import type { ValueType } from "../ops/value-type.ts";

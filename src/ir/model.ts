@@ -1,5 +1,5 @@
-import type { AttrValue } from "../ops/attributes.ts";
 import type { Span } from "../base/span.ts";
+import type { AttrValue } from "../ops/attributes.ts";
 import type { Graph } from "./graph.ts";
 
 /** What one model file says: a network (or a dumped graph), and what its targets ask for. */

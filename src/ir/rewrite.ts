@@ -1,7 +1,7 @@
-import { GraphBuilder, type NodeDraft } from "./builder.ts";
-import type { Graph, Node, NodeId } from "./graph.ts";
 import type { OpName } from "../ops/index.ts";
 import type { Scheme } from "../scheme/parameters.ts";
+import { GraphBuilder, type NodeDraft } from "./builder.ts";
+import type { Graph, Node, NodeId } from "./graph.ts";
 
 /** A node ready to be added again, its inputs already those of the new graph. */
 export type Draft = NodeDraft<OpName>;
@@ -40,7 +40,8 @@ export function removeDead(graph: Graph): Graph {
   const out = new GraphBuilder(graph.name, graph.scheme);
   const ids = new Map<NodeId, NodeId>();
   for (const node of graph.nodes) {
-    if (live.has(node.id)) ids.set(node.id, out.add({ ...node, inputs: node.inputs.map((id) => ids.get(id)!) } as Draft));
+    if (live.has(node.id))
+      ids.set(node.id, out.add({ ...node, inputs: node.inputs.map((id) => ids.get(id)!) } as Draft));
   }
   for (const { name, node } of graph.outputs) out.output(name, ids.get(node)!);
   return out.build();

@@ -72,7 +72,13 @@ export function imageResults(shape: Shape, stepX: number, stepY: number, period:
   const block = powerOfTwoAbove(Math.max(stepY * height, row));
   const gapsX = Math.min(stepX, powerOfTwoAbove(channels));
   const gapsY = height > 1 ? Math.min(Math.floor(stepY / row), Math.ceil(powerOfTwoAbove(channels) / gapsX)) : 1;
-  const choices = gapsX * gapsY > 1 ? [[gapsX, gapsY], [1, 1]] : [[1, 1]];
+  const choices =
+    gapsX * gapsY > 1
+      ? [
+          [gapsX, gapsY],
+          [1, 1],
+        ]
+      : [[1, 1]];
   return choices.map(([inX, inY]) => {
     const perBlock = inX! * inY!;
     const blocks = Math.ceil(channels / perBlock);
@@ -107,7 +113,11 @@ export function defaultLayout(shape: Shape, slots: number): Layout {
  * a folded result implies each carry their own columns, so only `columns / copies` differences are left.
  * Slot `t + rowsPadded * k` carries column `(t % length) * copies + k` (packing.md, section 2, "client-fed dense").
  */
-export function skewedList(columns: number, rows: number, slots: number): { readonly from: Layout; readonly result: Candidate } | undefined {
+export function skewedList(
+  columns: number,
+  rows: number,
+  slots: number,
+): { readonly from: Layout; readonly result: Candidate } | undefined {
   const span = powerOfTwoAbove(rows);
   const copies = slots / span;
   const length = powerOfTwoAbove(Math.ceil(columns / copies));

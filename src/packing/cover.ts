@@ -35,7 +35,12 @@ export function coverDifferences(
   folds: readonly number[],
   slots: number,
 ): LayerPlan {
-  const splits: { readonly estimate: number; readonly axes: readonly Axis[]; readonly cut: readonly number[]; readonly coordinates: Int32Array }[] = [];
+  const splits: {
+    readonly estimate: number;
+    readonly axes: readonly Axis[];
+    readonly cut: readonly number[];
+    readonly coordinates: Int32Array;
+  }[] = [];
   for (const axisUnits of unitSets(units, needed.period)) {
     for (const box of boxesOver(needed, axisUnits)) {
       for (const cut of cuts(box.axes.map((a) => a.extent))) {

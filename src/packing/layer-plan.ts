@@ -16,7 +16,8 @@ export type PlanRecord = { readonly [K in keyof LayerPlan]: readonly number[] };
 /** Reads a plan out of untyped data; undefined when it is none. */
 export function readLayerPlan(raw: object): LayerPlan | undefined {
   const { babies, giants, folds } = raw as { [K in keyof LayerPlan]: unknown };
-  const isSteps = (list: unknown): list is number[] => Array.isArray(list) && list.every((s) => Number.isSafeInteger(s));
+  const isSteps = (list: unknown): list is number[] =>
+    Array.isArray(list) && list.every((s) => Number.isSafeInteger(s));
   if (!isSteps(babies) || !isSteps(giants) || !isSteps(folds)) return undefined;
   const foldsFit = folds.every((f, i) => f > 0 && Number.isInteger(Math.log2(f)) && folds.indexOf(f) === i);
   return foldsFit && babies.length > 0 && giants.length > 0 ? { babies, giants, folds } : undefined;
@@ -24,7 +25,7 @@ export function readLayerPlan(raw: object): LayerPlan | undefined {
 
 /** All sums of subsets of the folds: the slots whose values one folded slot collects. */
 export function foldOffsets(folds: readonly number[]): number[] {
-  return folds.reduce((sums, f) => [...sums, ...sums.map((s) => s + f)], [0]);
+  return folds.reduce((sums, f) => sums.concat(sums.map((s) => s + f)), [0]);
 }
 
 /** The step of least size that rotates `slots` slots alike: in -slots/2 + 1 .. slots/2. */

@@ -35,15 +35,29 @@ export type Misplaced = "overlapping windows" | "uncovered weight";
  * and columns of other rows get no weight, so idle and junk slots cannot leak into a result.
  * Weights that are zero are left out: a product without weights is never computed.
  */
-export function place(map: LinearMap, coefficients: Float64Array, from: readonly Spread[], to: Spread, plan: LayerPlan): Placement | Misplaced {
+export function place(
+  map: LinearMap,
+  coefficients: Float64Array,
+  from: readonly Spread[],
+  to: Spread,
+  plan: LayerPlan,
+): Placement | Misplaced {
   const products = new Products(from, to, plan);
   const entries = new Entries();
-  const wrong = visitWeights(map, coefficients, from, to, plan, products, (piece, slot, coefficient) => entries.push(piece, slot, coefficient));
+  const wrong = visitWeights(map, coefficients, from, to, plan, products, (piece, slot, coefficient) =>
+    entries.push(piece, slot, coefficient),
+  );
   return wrong ?? { ring: ringOf(from, to), ...entries.sorted(products) };
 }
 
 /** The products that `place` would give a weight, in its order. */
-export function usedPieces(map: LinearMap, coefficients: Float64Array, from: readonly Spread[], to: Spread, plan: LayerPlan): readonly Piece[] | Misplaced {
+export function usedPieces(
+  map: LinearMap,
+  coefficients: Float64Array,
+  from: readonly Spread[],
+  to: Spread,
+  plan: LayerPlan,
+): readonly Piece[] | Misplaced {
   const products = new Products(from, to, plan);
   const used = new Uint8Array(products.count);
   const wrong = visitWeights(map, coefficients, from, to, plan, products, (piece) => {

@@ -41,7 +41,12 @@ export function planLayer(
  * Rotations that no plan for the candidate can do without: baby and giant steps must reach the differences of one row, and
  * `b` babies and `g` giants reach `b g` of them. Costs a fraction of finding the plan.
  */
-export function leastRotations(map: LinearMap, coefficients: Float64Array, from: readonly Spread[], candidate: Candidate): number {
+export function leastRotations(
+  map: LinearMap,
+  coefficients: Float64Array,
+  from: readonly Spread[],
+  candidate: Candidate,
+): number {
   const row = Math.floor(map.outputSize / 2);
   const { list } = neededDifferences(map, coefficients, from, spread(candidate.to), candidate.folds, new Set([row]));
   const splits = Array.from({ length: list.length }, (_, b) => b + Math.ceil(list.length / (b + 1)) - 1);

@@ -7,7 +7,9 @@ import { dimsOf, type Layout } from "../scheme/layout.ts";
  */
 export function viewOf(layout: Layout, shape: Shape): number[] | undefined {
   const strides = rowMajorStrides(shape);
-  const found = shape.map((size, d) => (size === 1 ? -1 : layout.dims.findIndex((v) => v.size === size && v.stride === strides[d])));
+  const found = shape.map((size, d) =>
+    size === 1 ? -1 : layout.dims.findIndex((v) => v.size === size && v.stride === strides[d]),
+  );
   const complete = found.every((v, d) => v >= 0 || shape[d] === 1);
   const nothingElse = layout.dims.every((v, i) => v.size === 1 || found.includes(i));
   return complete && nothingElse ? found : undefined;

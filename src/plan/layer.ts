@@ -1,7 +1,7 @@
 import { fail, invariant } from "../base/diagnostic.ts";
 import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
 import { type Graph, inputNodes, type NodeOf } from "../ir/graph.ts";
-import type { AttrsOf, AttrSpec, AttrValue } from "../ops/attributes.ts";
+import type { AttrSpec, AttrsOf, AttrValue } from "../ops/attributes.ts";
 import { opNamed } from "../ops/index.ts";
 import type { NetworkOp, Operand } from "../ops/op.ts";
 import { readLayerPlan } from "../packing/layer-plan.ts";
@@ -27,18 +27,32 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerCon
   const op = opNamed(opName);
   const result = layoutNamed(to, layer);
   const slots = result.layout.slots;
-  if (op === undefined || op.family !== "network") fail("layer-plan-invalid", "nowhere", { layer, reason: `no network op '${opName}'` });
+  if (op === undefined || op.family !== "network")
+    fail("layer-plan-invalid", "nowhere", { layer, reason: `no network op '${opName}'` });
   const operands = readOperands(raw, constants, layer);
   const attrs = readSettings(op, settings, layer);
 
-  let known: { readonly placement: Placement; readonly coefficients: Float64Array; readonly index: ReadonlyMap<string, number> } | undefined;
+  let known:
+    | {
+        readonly placement: Placement;
+        readonly coefficients: Float64Array;
+        readonly index: ReadonlyMap<string, number>;
+      }
+    | undefined;
   const placed = () => {
     if (known !== undefined) return known;
     const map = op.linear?.(operands, attrs as never);
     const plan = readLayerPlan(record);
-    if (map === undefined || plan === undefined) fail("layer-plan-invalid", "nowhere", { layer, reason: "it has no terms or no plan" });
+    if (map === undefined || plan === undefined)
+      fail("layer-plan-invalid", "nowhere", { layer, reason: "it has no terms or no plan" });
     const coefficients = map.coefficients(constants);
-    const found = place(map, coefficients, from.map((l) => layoutNamed(l, layer)), result, plan);
+    const found = place(
+      map,
+      coefficients,
+      from.map((l) => layoutNamed(l, layer)),
+      result,
+      plan,
+    );
     if (typeof found === "string") fail("layer-plan-invalid", "nowhere", { layer, reason: found });
     const index = new Map(found.pieces.map((p, i) => [`${p.to} ${p.giant} ${p.from} ${p.baby}`, i]));
     known = { placement: found, coefficients, index };
@@ -65,7 +79,12 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerCon
 }
 
 /** What an op adds whatever its encrypted operands are, one number per row; undefined when nothing. */
-export function biasOf(op: NetworkOp<AttrSpec>, operands: readonly Operand[], attrs: AttrsOf<AttrSpec>, constants: readonly Tensor[]): Float64Array | undefined {
+export function biasOf(
+  op: NetworkOp<AttrSpec>,
+  operands: readonly Operand[],
+  attrs: AttrsOf<AttrSpec>,
+  constants: readonly Tensor[],
+): Float64Array | undefined {
   const map = op.linear?.(operands, attrs);
   if (map !== undefined) return map.bias(constants);
   if (!operands.some((o) => o.constant)) return undefined;
@@ -89,19 +108,26 @@ function layoutNamed(text: string, layer: string): Spread {
 export function readOperands(raw: readonly AttrValue[], constants: readonly Tensor[], layer: string): Operand[] {
   let next = 0;
   return raw.map((entry, i): Operand => {
-    if (entry === "constant" && constants[next] !== undefined) return { name: `${i}`, shape: constants[next++]!.shape, constant: true };
-    if (Array.isArray(entry) && entry.every((d): d is number => Number.isSafeInteger(d) && d > 0)) return { name: `${i}`, shape: entry, constant: false };
+    if (entry === "constant" && constants[next] !== undefined)
+      return { name: `${i}`, shape: constants[next++]!.shape, constant: true };
+    if (Array.isArray(entry) && entry.every((d): d is number => Number.isSafeInteger(d) && d > 0))
+      return { name: `${i}`, shape: entry, constant: false };
     return fail("layer-plan-invalid", "nowhere", { layer, reason: `operand ${i} is neither a shape nor a constant` });
   });
 }
 
 /** The attributes of a layer's op, defaults filled in. */
-export function readSettings(op: NetworkOp<AttrSpec>, settings: { readonly [key: string]: AttrValue }, layer: string): AttrsOf<AttrSpec> {
+export function readSettings(
+  op: NetworkOp<AttrSpec>,
+  settings: { readonly [key: string]: AttrValue },
+  layer: string,
+): AttrsOf<AttrSpec> {
   return Object.fromEntries(
     Object.entries(op.attrs).map(([key, attr]) => {
       const raw = Object.hasOwn(settings, key) ? settings[key] : undefined;
       const value = raw === undefined ? attr.fallback?.value : attr.read(raw);
-      if (value === undefined) fail("layer-plan-invalid", "nowhere", { layer, reason: `setting '${key}' is missing or not allowed` });
+      if (value === undefined)
+        fail("layer-plan-invalid", "nowhere", { layer, reason: `setting '${key}' is missing or not allowed` });
       return [key, value];
     }),
   );

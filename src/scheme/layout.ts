@@ -42,7 +42,12 @@ export function dimsOf(shape: Shape): LayoutDim[] {
   return shape.map((size, d) => ({ size, stride: strides[d]! }));
 }
 
-export function digit(dim: number | "copy", extent: number, stride: number, step = dim === "copy" ? 0 : 1): LayoutDigit {
+export function digit(
+  dim: number | "copy",
+  extent: number,
+  stride: number,
+  step = dim === "copy" ? 0 : 1,
+): LayoutDigit {
   return { dim, extent, stride, step };
 }
 
@@ -72,7 +77,10 @@ export function layoutElements(layout: Layout): Int32Array {
       }
       invariant(position < elements.length, `layout reaches position ${position} of ${elements.length}`);
       const before = elements[position]!;
-      invariant(before === idle || before === element, `layout puts elements ${before} and ${element} at position ${position}`);
+      invariant(
+        before === idle || before === element,
+        `layout puts elements ${before} and ${element} at position ${position}`,
+      );
       elements[position] = element;
       return;
     }
@@ -128,7 +136,11 @@ export function parseLayout(text: string): Layout | undefined {
     const dim = name === "copy" ? "copy" : Number(name!.slice(1));
     return { dim, extent: Number(extent), stride: Number(stride), step: dim === "copy" ? 0 : Number(step ?? 1) };
   });
-  const numbers = [...dims.flatMap((d) => [d.size, d.stride]), ...origin, ...digits.flatMap((d) => [d.extent, d.stride, d.step])];
+  const numbers = [
+    ...dims.flatMap((d) => [d.size, d.stride]),
+    ...origin,
+    ...digits.flatMap((d) => [d.extent, d.stride, d.step]),
+  ];
   const dimsKnown = digits.every((d) => d.dim === "copy" || d.dim < dims.length);
   if (!numbers.every(Number.isSafeInteger) || origin.length !== dims.length || !dimsKnown) return undefined;
   return { slots: Number(match[1]), ciphertexts: Number(match[2]), dims, origin, digits };

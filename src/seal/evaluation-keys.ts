@@ -72,6 +72,16 @@ export function loadEvaluationKeys(
   const present = new Set([...groups.values()].flat().map(residue));
   const missing = plan.galoisSteps.filter((s) => !present.has(residue(s)));
   if (missing.length > 0) fail("missing-galois-keys", "nowhere", { what, steps: missing });
+  // The memory was reckoned without further keys.
+  const declared = new Set(plan.galoisSteps.map(residue));
+  const surplus = [...groups.values()].flat().filter((s) => !declared.has(residue(s)));
+  if (surplus.length > 0 || present.size < [...groups.values()].flat().length) {
+    fail("sections-differ", "nowhere", {
+      what,
+      found: "other or doubled keys",
+      needed: `those of ${declared.size} rotation steps`,
+    });
+  }
   const relin = sections.get(relinSection);
   if (relinearizes && relin === undefined)
     fail("sections-differ", "nowhere", { what, found: "no relinearization key", needed: "one" });

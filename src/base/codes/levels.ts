@@ -34,7 +34,8 @@ export const levelCodes = {
     id: "SW305",
     severity: "error",
     exit: 3,
-    message: (p) => `the result of '${p.op}' has scale 2^${p.scaleBits}, but the modulus left is 2^${p.modulusBits.toFixed(1)}`,
+    message: (p) =>
+      `the result of '${p.op}' has scale 2^${p.scaleBits}, but the modulus left is 2^${p.modulusBits.toFixed(1)}`,
     help: "rescale before multiplying again",
   }),
   "needs-relinearization": code<{ op: string }>({

@@ -1,19 +1,8 @@
 import { code } from "./code.ts";
+import { expansionCodes } from "./expansion.ts";
+import { hex } from "./spelling.ts";
 
-const didYouMean = (meant: string | undefined, otherwise: string) =>
-  meant === undefined ? otherwise : `did you mean '${meant}'?${lookalike(meant)}`;
-
-/** Letters that look Latin but are not are spelled out: "did you mean 'a'" helps nobody when the user wrote just that. */
-function lookalike(name: string): string {
-  const foreign = [...name].filter((c) => c > "\u007f").map((c) => `U+${hex(c)}`);
-  return foreign.length === 0 ? "" : ` (its letter ${foreign.slice(0, 3).join(", ")} is not ASCII)`;
-}
-
-function hex(character: string): string {
-  return character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0");
-}
-
-/** SW1xx: the text of a model, its names, and how it expands. */
+/** SW1xx: the text of a model (here) and what it means (expansion.ts). */
 export const syntaxCodes = {
   "empty-model": code<object>({
     id: "SW101",
@@ -127,13 +116,6 @@ export const syntaxCodes = {
     message: (p) => `brackets are nested more than ${p.limit} deep`,
     help: "give inner results a name on a line of their own",
   }),
-  "expansion-too-large": code<{ what: string; limit: number }>({
-    id: "SW117",
-    severity: "error",
-    exit: 5,
-    message: (p) => `the model expands to more than ${p.limit} ${p.what}`,
-    help: "look for a repeat with a huge count, or blocks that call one another many times over",
-  }),
   "misplaced-statement": code<{ statement: string; allowed: string }>({
     id: "SW118",
     severity: "error",
@@ -147,34 +129,6 @@ export const syntaxCodes = {
     exit: 3,
     message: (p) => `the file holds a second network, '${p.second}', beside '${p.first}'`,
     help: "keep one network per file; shared parts go in blocks, which other files can import",
-  }),
-  "unknown-name": code<{ name: string; meant?: string | undefined }>({
-    id: "SW120",
-    severity: "error",
-    exit: 3,
-    message: (p) => `there is no value named '${p.name}' here`,
-    help: (p) => didYouMean(p.meant, "define it on an earlier line; names made inside a block stay inside"),
-  }),
-  "used-before-definition": code<{ name: string }>({
-    id: "SW121",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.name}' is used before it is defined`,
-    help: "move the definition above its first use",
-  }),
-  "name-taken": code<{ name: string }>({
-    id: "SW122",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.name}' is defined a second time`,
-    help: (p) => `choose another name; inside a repeat, 'next ${p.name} = ...' gives it its value for the next round`,
-  }),
-  "name-shadowed": code<{ name: string }>({
-    id: "SW123",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.name}' hides a name from outside`,
-    help: "choose another name, so that each name means one thing wherever it can be seen",
   }),
   "mixed-script": code<{ name: string; letters: string }>({
     id: "SW124",
@@ -190,213 +144,12 @@ export const syntaxCodes = {
     message: (p) => `the text holds U+${hex(p.character)}, which changes the order in which a line is shown`,
     help: "remove the character; inside a text it can be written as \\u{...}",
   }),
-  "not-a-number": code<{ word: string }>({
-    id: "SW126",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.word}' is not allowed, numbers are finite`,
-    help: "use a finite number",
-  }),
-  "unknown-op": code<{ name: string; meant?: string | undefined }>({
-    id: "SW127",
-    severity: "error",
-    exit: 3,
-    message: (p) => `there is no op or block named '${p.name}'`,
-    help: (p) => didYouMean(p.meant, "see 'sealwright ops' for the ops; a block must be defined or imported first"),
-  }),
-  "unknown-parameter": code<{
-    callee: string;
-    parameter: string;
-    meant?: string | undefined;
-    known: readonly string[];
-  }>({
-    id: "SW128",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.callee}' has no parameter '${p.parameter}'`,
-    help: (p) => didYouMean(p.meant, p.known.length === 0 ? "it takes none" : `it has: ${p.known.join(", ")}`),
-  }),
-  "missing-parameter": code<{ callee: string; parameter: string; allowed: string }>({
-    id: "SW129",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.callee}' needs '${p.parameter}', which is not given`,
-    help: (p) => `add ${p.parameter} = ${p.allowed}`,
-  }),
-  "parameter-given-twice": code<{ callee: string; parameter: string }>({
-    id: "SW130",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.parameter}' of '${p.callee}' is given twice`,
-    help: "remove one of the two",
-  }),
-  "too-many-arguments": code<{ callee: string; found: number; allowed: number }>({
-    id: "SW131",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.callee}' takes at most ${p.allowed} argument(s), got ${p.found}`,
-    help: "remove the arguments that are too many",
-  }),
-  "positional-after-named": code<{ callee: string }>({
-    id: "SW132",
-    severity: "error",
-    exit: 3,
-    message: (p) => `an argument of '${p.callee}' without a name stands after a named one`,
-    help: "put arguments without a name first",
-  }),
-  "wrong-argument": code<{ callee: string; parameter: string; found: string; allowed: string }>({
-    id: "SW133",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.parameter}' of '${p.callee}' is ${p.found}, allowed is ${p.allowed}`,
-    help: "give an argument of that kind",
-  }),
-  "wrong-operand": code<{ operator: string; found: string }>({
-    id: "SW134",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.operator}' cannot take ${p.found}`,
-    help: "it works on values of the network and on integers; work other numbers out beforehand",
-  }),
-  "wrong-value": code<{ what: string; found: string; allowed: string }>({
-    id: "SW135",
-    severity: "error",
-    exit: 3,
-    message: (p) => `${p.what} is ${p.found}, allowed is ${p.allowed}`,
-    help: "write a value of that kind",
-  }),
-  "type-mismatch": code<{ name: string; stated: string; inferred: string }>({
-    id: "SW136",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.name}' is stated to be ${p.stated}, but is ${p.inferred}`,
-    help: "correct the type or leave it out; types are worked out from the operands",
-  }),
-  "bad-type": code<{ found: string; reason: string }>({
-    id: "SW137",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.found}' is no type: ${p.reason}`,
-    help: 'types are [1, 28, 28], tensor [..], packed [..] in "layout", leveled [..] in "layout" level L scale S, layer, cipher level L scale S, plain level L scale S',
-  }),
-  "unknown-weight": code<{ name: string; file: string; meant?: string | undefined }>({
-    id: "SW138",
-    severity: "error",
-    exit: 3,
-    message: (p) => `there is no weight '${p.name}' in ${p.file}`,
-    help: (p) => didYouMean(p.meant, "check the name; it is the tensor's name in the weights file"),
-  }),
-  "ambiguous-weight": code<{ name: string; files: readonly string[] }>({
-    id: "SW139",
-    severity: "error",
-    exit: 3,
-    message: (p) => `the weight '${p.name}' is in more than one file: ${p.files.join(", ")}`,
-    help: "rename one of the tensors, or name fewer weights files",
-  }),
-  "no-weights": code<{ name: string }>({
-    id: "SW140",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'@${p.name}' names a weight, but the model names no weights file`,
-    help: 'add a line such as: weights "model.safetensors"',
-  }),
-  "import-cycle": code<{ path: string }>({
-    id: "SW141",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.path}' imports itself, directly or through others`,
-    help: "move the blocks that both need into a third file",
-  }),
-  "import-holds-more": code<{ path: string; statement: string }>({
-    id: "SW142",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.path}' holds a '${p.statement}', but imported files may hold only blocks and imports`,
-    help: "move its blocks to a file of their own and import that",
-  }),
-  "missing-return": code<{ block: string }>({
-    id: "SW143",
-    severity: "error",
-    exit: 3,
-    message: (p) => `the block '${p.block}' does not end with 'return'`,
-    help: "end it with a line 'return ...' that says what a call stands for",
-  }),
-  "block-calls-itself": code<{ block: string }>({
-    id: "SW144",
-    severity: "error",
-    exit: 3,
-    message: (p) => `the block '${p.block}' calls itself`,
-    help: "use repeat for something that happens several times",
-  }),
-  "unknown-annotation": code<{ name: string; meant?: string | undefined; known: readonly string[] }>({
-    id: "SW145",
-    severity: "error",
-    exit: 3,
-    message: (p) => `there is no annotation '@${p.name}'`,
-    help: (p) => didYouMean(p.meant && `@${p.meant}`, `known are ${p.known.map((k) => `@${k}`).join(", ")}`),
-  }),
-  "annotation-misses": code<{ name: string; needs: string }>({
-    id: "SW146",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'@${p.name}' asks for nothing here: it needs ${p.needs}, and this statement makes none`,
-    help: "put the annotation on the line of its layer",
-  }),
-  "no-output": code<{ name: string }>({
-    id: "SW147",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.name}' has no output`,
-    help: "add a line such as: output logits = ...",
-  }),
-  "output-taken": code<{ name: string }>({
-    id: "SW148",
-    severity: "error",
-    exit: 3,
-    message: (p) => `the output '${p.name}' is named a second time`,
-    help: "give each output its own name",
-  }),
-  "bad-repeat": code<{ from: string; to: string }>({
-    id: "SW149",
-    severity: "error",
-    exit: 3,
-    message: (p) => `the repeat runs from ${p.from} to ${p.to}, which is backwards`,
-    help: "put the smaller number first; both ends take part",
-  }),
   "bad-unit": code<{ key: string; unit: string; allowed: string }>({
     id: "SW150",
     severity: "error",
     exit: 3,
     message: (p) => `'${p.key}' is given in '${p.unit}', allowed is ${p.allowed}`,
     help: "change the unit, or leave it out",
-  }),
-  "next-misplaced": code<{ name: string; reason: string }>({
-    id: "SW151",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'next ${p.name}' ${p.reason}`,
-    help: "'next' stands in a repeat and gives a name that was defined before the repeat its value for the next round",
-  }),
-  "bad-scheme": code<{ field: string; found: string; allowed: string }>({
-    id: "SW152",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'${p.field}' of the scheme is ${p.found}, allowed is ${p.allowed}`,
-    help: "take the scheme line from a dump or a plan",
-  }),
-  "expression-too-deep": code<{ limit: number }>({
-    id: "SW153",
-    severity: "error",
-    exit: 5,
-    message: (p) => `expressions are nested more than ${p.limit} deep once blocks are opened`,
-    help: "give inner results a name on a line of their own, or use fewer blocks inside one another",
-  }),
-  "too-many-imports": code<{ limit: number }>({
-    id: "SW154",
-    severity: "error",
-    exit: 5,
-    message: (p) => `the model imports more than ${p.limit} files`,
-    help: "gather blocks in fewer files",
   }),
   "unclosed-brace": code<object>({
     id: "SW156",
@@ -412,11 +165,5 @@ export const syntaxCodes = {
     message: () => "'}' closes nothing",
     help: "remove it, or look for one too much above it",
   }),
-  "annotation-twice": code<{ name: string }>({
-    id: "SW155",
-    severity: "error",
-    exit: 3,
-    message: (p) => `'@${p.name}' stands twice in one statement`,
-    help: "remove one of the two",
-  }),
+  ...expansionCodes,
 } as const;
