@@ -94,9 +94,10 @@ export interface Expansion {
   lacksScheme: boolean;
 }
 
-/** Counts one statement or call; ends the expansion when there are too many, or too many nodes. */
-export function step(expansion: Expansion, span: Span): void {
-  if (++expansion.steps <= limits.expansionSteps) return;
+/** Counts one statement or call; ends the expansion when it and those that are known to lie ahead are too many. */
+export function step(expansion: Expansion, span: Span, ahead = 1): void {
+  expansion.steps++;
+  if (expansion.steps + ahead <= limits.expansionSteps) return;
   expansion.report.at("expansion-too-large", span, { what: "statements", limit: limits.expansionSteps });
   throw new TooLarge();
 }

@@ -158,7 +158,10 @@ export function applyOp(
     x.scheme,
   );
   if (isProblem(inferred)) {
-    x.report.problem(inferred, span);
+    // Every HE op misses a scheme that is missing; once is enough.
+    const again = inferred.problem === "needs-scheme" && x.lacksScheme;
+    if (!again) x.report.problem(inferred, span);
+    x.lacksScheme ||= inferred.problem === "needs-scheme";
     return undefined;
   }
   const type =

@@ -269,6 +269,7 @@ function repeat(x: Expansion, s: Repeat, env: Env): void {
     return nextValues;
   };
   if (from !== undefined && to !== undefined && from <= to) {
+    step(x, spanIn(env, { start: s.start, end: s.to.end }), (to - from + 1) * Math.max(1, s.body.length));
     for (let i = from; i <= to; i++) {
       for (const [binding, value] of round(i)) if (!x.dry) binding.value = value;
     }

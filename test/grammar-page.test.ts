@@ -6,8 +6,8 @@ import { Diagnostics } from "../src/base/diagnostic.ts";
 import { renderDiagnostic } from "../src/base/render.ts";
 import { elementCount, tensor } from "../src/base/tensor.ts";
 import { keywords } from "../src/ir/print-value.ts";
-import { ops } from "../src/ops/index.ts";
 import { verify } from "../src/ir/verify.ts";
+import { ops } from "../src/ops/index.ts";
 
 const page = readFileSync(join(import.meta.dirname, "..", "grammar", "grammar.md"), "utf8");
 const examples = [...page.matchAll(/^```\n(.*?)^```$/gms)].map(([, text]) => text!);
@@ -21,12 +21,15 @@ function hostFor(text: string) {
   return hostOf(new Map(entries));
 }
 
-it.for(examples.map((text, i) => [i + 1, text] as const))("example %i of the language page is a sound model", ([, text]) => {
-  const diagnostics = new Diagnostics();
-  const model = parseModel({ path: "grammar.md", text }, hostFor(text), diagnostics);
-  expect(diagnostics.all.map(renderDiagnostic)).toEqual([]);
-  expect(verify(model!.graph)).toBeUndefined();
-});
+it.for(examples.map((text, i) => [i + 1, text] as const))(
+  "example %i of the language page is a sound model",
+  ([, text]) => {
+    const diagnostics = new Diagnostics();
+    const model = parseModel({ path: "grammar.md", text }, hostFor(text), diagnostics);
+    expect(diagnostics.all.map(renderDiagnostic)).toEqual([]);
+    expect(verify(model!.graph)).toBeUndefined();
+  },
+);
 
 it("names every keyword and every annotation for users on the language page", () => {
   expect(examples.length).toBeGreaterThanOrEqual(4);

@@ -173,7 +173,7 @@ it("a plan on the simulator agrees with its source on the float machine", async 
 
 it("a value that outgrows its ciphertext is an accuracy failure that names the place", async () => {
   const inputs = new Map([["x", tensor([3], [0, 0, 3])]]);
-  const failure = simMachine.run(squarePlan(), inputs);
+  const failure = simMachine.run(squarePlan([-4, 4]), inputs);
   await expect(failure).rejects.toThrow(SealwrightError);
   await expect(failure).rejects.toMatchObject({ diagnostics: [{ code: "value-overflow", exit: 8 }] });
   await expect(failure).rejects.toThrow(/'act\.\w+' reaches 9\.000, but its ciphertext holds values up to 3\.998/);

@@ -9,7 +9,7 @@ export const limits = {
   /** Nodes of one graph. */
   nodes: 2 ** 20,
   /** Statements and calls carried out while blocks and repeats are opened. Empty rounds count too. */
-  expansionSteps: 3 * 2 ** 20,
+  expansionSteps: 9 * 2 ** 18,
   /** Files one model may import, directly or not. */
   imports: 256,
 } as const;

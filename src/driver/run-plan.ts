@@ -3,12 +3,13 @@ import { Diagnostics } from "../base/diagnostic.ts";
 import type { Tensor } from "../base/tensor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { floatMachine } from "../plan/float-machine.ts";
+import type { InputOptions } from "../plan/inputs.ts";
 import type { Machine, Tensors } from "../plan/machine.ts";
 import type { Plan } from "../plan/plan.ts";
 import { readPlan } from "../plan/plan-file.ts";
 import { simMachine } from "../plan/sim-machine.ts";
 import { verifyPlan } from "../plan/verify-plan.ts";
-import { sealMachine } from "../seal/index.ts";
+import { makeSealMachine, type SealOptions, sealMachine } from "../seal/index.ts";
 
 /** The machines that can run a plan: the network in float64, the program on numbers, the program on ciphertexts. */
 export const machines = { float: floatMachine, sim: simMachine, seal: sealMachine } as const satisfies {
@@ -23,9 +24,14 @@ export function openPlan(bytes: Uint8Array, path: string, options: { readonly in
   return plan;
 }
 
-/** Computes a plan's outputs from clear inputs, all in one process. */
-export function runPlan(plan: Plan, inputs: Tensors, machine: MachineName = "seal"): Promise<Tensors> {
-  return machines[machine].run(plan, inputs);
+/** Computes a plan's outputs from clear inputs, all in one process. The options are for `seal`. */
+export function runPlan(
+  plan: Plan,
+  inputs: Tensors,
+  machine: MachineName = "seal",
+  options: SealOptions & InputOptions = {},
+): Promise<Tensors> {
+  return (machine === "seal" ? makeSealMachine(options) : machines[machine]).run(plan, inputs);
 }
 
 /** Parses a printed graph with the tensors its text mentions. Throws a SealwrightError. */

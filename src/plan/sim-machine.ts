@@ -1,8 +1,8 @@
 import { fail, invariant } from "../base/diagnostic.ts";
-import type { Tensor } from "../base/tensor.ts";
 import type { Node } from "../ir/graph.ts";
 import { fromSlots, toSlots } from "../packing/slots.ts";
 import { execute } from "./execute.ts";
+import { checkInputs } from "./inputs.ts";
 import { layerConstants } from "./layer.ts";
 import type { Machine, Tensors } from "./machine.ts";
 import type { Plan } from "./plan.ts";
@@ -19,7 +19,8 @@ export function makeSimMachine(options: Pick<SimOptions, "noiseSeed"> = {}): Mac
 function runOnNumbers(plan: Plan, inputs: Tensors, options: Pick<SimOptions, "noiseSeed">): Tensors {
   const { program, scheme } = plan;
   const machine = simEvaluator(scheme, { ...options, galoisSteps: plan.galoisSteps });
-  const slots = new Map(plan.inputs.map((port) => [port.name, toSlots(given(inputs, port.name), port.layout)]));
+  const checked = checkInputs(plan.inputs, inputs);
+  const slots = new Map(plan.inputs.map((port) => [port.name, toSlots(checked.get(port.name)!, port.layout)]));
   const encrypted = new Map<string, SimCipher>();
   for (const node of program.nodes) {
     if (node.op !== "he_input") continue;
@@ -50,9 +51,4 @@ function runOnNumbers(plan: Plan, inputs: Tensors, options: Pick<SimOptions, "no
       ];
     }),
   );
-}
-
-function given(inputs: Tensors, name: string): Tensor {
-  const input = inputs.get(name);
-  return input ?? fail("missing-input", "nowhere", { name, given: [...inputs.keys()] });
 }

@@ -1,5 +1,6 @@
 import { fail } from "../base/diagnostic.ts";
 import { fromSlots, toSlots } from "../packing/slots.ts";
+import { checkInputs, type InputOptions } from "../plan/inputs.ts";
 import type { Tensors } from "../plan/machine.ts";
 import type { Port } from "../plan/plan.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
@@ -7,7 +8,7 @@ import { readContainer, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
 import { type ClientPlan, loadSecretKey } from "./keys.ts";
 import { requireRandomness } from "./library.ts";
-import { checkInputs, type InputOptions, largestOutput, largestRms, partsOf } from "./ports.ts";
+import { largestOutput, largestRms, partsOf } from "./ports.ts";
 import { type CiphertextForm, ciphertextLength, ciphertextMisfit, refuse } from "./serialized.ts";
 
 /** The side that holds the secret key. */

@@ -1,4 +1,5 @@
 /** Plans on SEAL. Everything computes in a worker thread that can be stopped; bytes go in and bytes come out. */
+import type { InputOptions } from "../plan/inputs.ts";
 import type { Machine, Tensors } from "../plan/machine.ts";
 import type { Plan } from "../plan/plan.ts";
 import { defaultCostTable } from "../scheme/cost-table.ts";
@@ -22,11 +23,6 @@ export interface SealOptions extends Settings {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Silence after which SEAL is taken for hung; by default twenty times what its longest step should take, and at least a minute. */
   readonly stallMilliseconds?: number | undefined;
-}
-
-export interface InputOptions {
-  /** Moves values outside the declared range to its ends instead of refusing them. */
-  readonly clamp?: boolean | undefined;
 }
 
 /** Makes a client's keys for a plan. The secret key stays with the client, the evaluation keys go to the server. */

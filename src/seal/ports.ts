@@ -1,6 +1,3 @@
-import { fail } from "../base/diagnostic.ts";
-import { elementCount, sameShape, type Tensor } from "../base/tensor.ts";
-import type { Tensors } from "../plan/machine.ts";
 import type { Port } from "../plan/plan.ts";
 import { canonicalScales, levelModuli, type Scheme } from "../scheme/parameters.ts";
 
@@ -21,45 +18,6 @@ export function partsOf(ports: readonly Port[]): Part[] {
 
 export function sectionOf(port: string, part: number): string {
   return `${port}/${part}`;
-}
-
-export interface InputOptions {
-  /** Moves values outside the declared range to its ends instead of refusing them. NaN and infinities are refused always. */
-  readonly clamp?: boolean;
-}
-
-/** Checks a model's inputs against its ports: names, shapes, finite numbers, declared ranges. Throws a SealwrightError. */
-export function checkInputs(
-  ports: readonly Port[],
-  inputs: Tensors,
-  { clamp = false }: InputOptions = {},
-): Map<string, Tensor> {
-  const known = ports.map((port) => port.name);
-  for (const name of inputs.keys()) if (!known.includes(name)) fail("unknown-input", "nowhere", { name, known });
-  return new Map(
-    ports.map((port) => {
-      const value = inputs.get(port.name);
-      if (value === undefined) fail("missing-input", "nowhere", { name: port.name, given: [...inputs.keys()] });
-      return [port.name, checkInput(port, value, clamp)];
-    }),
-  );
-}
-
-function checkInput({ name, shape, range }: Port, { shape: found, data }: Tensor, clamp: boolean): Tensor {
-  if (!sameShape(found, shape) || data.length !== elementCount(shape)) {
-    fail("input-shape", "nowhere", { name, found, elements: data.length, shape });
-  }
-  const infinite = data.findIndex((v) => !Number.isFinite(v));
-  if (infinite >= 0) fail("input-not-finite", "nowhere", { name, element: infinite, found: data[infinite]! });
-  const [low, high] = range;
-  if (clamp) return { shape, data: data.map((v) => Math.min(high, Math.max(low, v))) };
-  const outside = (v: number) => v < low || v > high;
-  const element = data.findIndex(outside);
-  if (element >= 0) {
-    const count = data.reduce((n, v) => (outside(v) ? n + 1 : n), 0);
-    fail("input-out-of-range", "nowhere", { name, element, found: data[element]!, range, count });
-  }
-  return { shape, data };
 }
 
 /** Outputs may exceed what was seen when the plan was made, but not by this factor. */

@@ -1,6 +1,5 @@
 import { Command, Option } from "commander";
 import { type MachineName, machines, runPlan } from "../../driver/run-plan.ts";
-import { makeSealMachine } from "../../seal/index.ts";
 import { addCompileFlags, type CompileFlags, compileOptionsOf, repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadPlan } from "../load-plan.ts";
@@ -43,10 +42,7 @@ export function runCommand(io: Io): Command {
     const targets = outputTargets(io, plan, flags.output ?? [], target);
     const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp ?? false });
     io.progress(`running on ${flags.machine}`);
-    const outputs =
-      flags.machine === "seal"
-        ? await makeSealMachine(sealOptions(io, flags)).run(plan, inputs)
-        : await runPlan(plan, inputs, flags.machine);
+    const outputs = await runPlan(plan, inputs, flags.machine, sealOptions(io, flags));
     io.progress(undefined);
     deliver(io, plan, outputs, targets, { ...target, json: flags.json, machine: flags.machine });
   });
