@@ -80,6 +80,9 @@ export function composeDense(view: FoldView, node: Node): Fold | undefined {
 export function composeElementwise(view: FoldView, node: Node): Fold | undefined {
   let affine = node.annotations.length === 0 ? affineOf(view, node) : undefined;
   if (affine === undefined) return undefined;
+  // The last node takes in the whole chain. Were each to walk it, a long one would cost the square of its length.
+  const user = view.userOf(node);
+  if (user?.annotations.length === 0 && affineOf(view, user)?.operand === node.id) return undefined;
   const chain: Node[] = [];
   for (let last = node; ; ) {
     const source = view.ownOperand(last, last.inputs.indexOf(affine.operand));

@@ -4,7 +4,7 @@ import { elementCount, type Shape } from "../src/base/tensor.ts";
 import { type Graph, inputNodes, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
 import { type LinearLayer, linearLayer } from "../src/ir/linear.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
-import { type Candidate, defaultLayout } from "../src/packing/candidates.ts";
+import { defaultLayout } from "../src/packing/candidates.ts";
 import type { LayerPlan } from "../src/packing/layer-plan.ts";
 import { leastRotations, type PlannedLayer, planLayer } from "../src/packing/plan-layer.ts";
 import { type Spread, spread } from "../src/packing/positions.ts";
@@ -60,7 +60,9 @@ export function searchPacking(graph: Graph, slots: number): Decisions {
 function cheapest(states: readonly State[]): State[] {
   const kept: State[] = [];
   const seen = new Set<string>();
-  for (const state of [...states].sort((a, b) => a.cost - b.cost)) {
+  const ascending = [...states].sort((a, b) => a.cost - b.cost);
+  for (const state of ascending) {
+    if (state.cost > ascending[0]!.cost + 2 * hopelessBy) break;
     const key = [...state.decisions.values()].map((d) => printLayout(d.layout)).join("|");
     if (seen.has(key)) continue;
     seen.add(key);
@@ -76,7 +78,8 @@ class Search {
   readonly #users: ReadonlyMap<NodeId, readonly Node[]>;
   readonly #spreads = new Map<string, Spread>();
   readonly #layers = new Map<NodeId, LinearLayer | undefined>();
-  readonly #planned = new Map<string, PlannedLayer | undefined>();
+  readonly #results = new Map<string, readonly PlannedLayer[]>();
+  readonly #relayouts = new Map<string, PlannedLayer | undefined>();
 
   constructor(graph: Graph, slots: number) {
     this.#graph = graph;
@@ -125,35 +128,64 @@ class Search {
 
   private linear(state: State, node: Node, layer: LinearLayer, encrypted: readonly Node[], shape: Shape): State[] {
     const [first] = encrypted;
-    const states: State[] = [];
-    if (encrypted.length === 1 && this.isOpen(state, first!)) {
-      for (const choice of clientChoices(shapeOf(first!.type)!, shape, this.#slots)) {
-        const planned = this.plan(node, layer, choice.from, choice);
-        if (planned !== undefined)
-          states.push(this.decideLinear(this.settle(state, first!, choice.from[0]), node, planned));
-      }
-    }
+    const fed = encrypted.length === 1 && this.isOpen(state, first!) ? this.clientFed(layer, first!, shape) : [];
+    const states = fed.map(({ from, planned }) => this.decideLinear(this.settle(state, first!, from), node, planned));
     const ready = this.fixed(
       state,
       encrypted.map((n) => n.id),
     );
     const from = encrypted.map((n) => ready.decisions.get(n.id)!.layout);
-    const operands = encrypted.map((n, i) => ({ shape: shapeOf(n.type)!, spread: this.spread(from[i]!) }));
-    const spreads = operands.map((o) => o.spread);
-    const candidates = resultCandidates(node, shape, operands, this.wantedBy(ready, node), this.#slots)
-      .map((candidate) => ({ candidate, least: leastRotations(layer.map, layer.coefficients, spreads, candidate) }))
-      .sort((a, b) => a.least - b.least);
-    let fewest = Number.POSITIVE_INFINITY;
-    for (const { candidate, least } of candidates) {
-      if (least > fewest + hopelessBy) break;
-      const planned = this.plan(node, layer, from, candidate);
-      if (planned === undefined) continue;
-      fewest = Math.min(fewest, planned.rotations);
+    for (const planned of this.results(node, layer, from, this.wantedBy(ready, node))) {
       states.push(this.decideLinear(ready, node, planned));
     }
-    if (states.length > 0) return states;
-    const planned = this.plan(node, layer, from, { to: defaultLayout(shape, this.#slots), folds: [] });
-    return planned === undefined ? [] : [this.decideLinear(ready, node, planned)];
+    return states;
+  }
+
+  /** Plans for a layer that chooses the layout of the model input it reads. */
+  private clientFed(layer: LinearLayer, input: Node, shape: Shape) {
+    return clientChoices(shapeOf(input.type)!, shape, this.#slots).flatMap(({ from, to, folds }) => {
+      const planned = this.plan(layer, from, to, folds);
+      return planned === undefined ? [] : [{ from: from[0]!, planned }];
+    });
+  }
+
+  /** Plans for a layer whose operands have layouts, but for those that cost hopelessly more than another. */
+  private results(
+    node: Node,
+    layer: LinearLayer,
+    from: readonly Layout[],
+    wanted: readonly Layout[],
+  ): readonly PlannedLayer[] {
+    const key = [node.id, ...from.map(printLayout), "for", ...wanted.map(printLayout)].join("|");
+    const known = this.#results.get(key);
+    if (known !== undefined) return known;
+    const shape = shapeOf(node.type)!;
+    const spreads = from.map((layout) => this.spread(layout));
+    const operands = spreads.map((s, i) => ({
+      shape: shapeOf(nodeAt(this.#graph, layer.operands[i]!).type)!,
+      spread: s,
+    }));
+    const candidates = resultCandidates(node, shape, operands, wanted, this.#slots)
+      .map(({ to, folds }) => {
+        const least = leastRotations(layer.map, layer.coefficients, spreads, this.spread(to), folds);
+        return { to, folds, least };
+      })
+      .sort((a, b) => a.least - b.least);
+    const results: PlannedLayer[] = [];
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const { to, folds, least } of candidates) {
+      if (least > fewest + hopelessBy) break;
+      const planned = this.plan(layer, from, to, folds);
+      if (planned === undefined) continue;
+      fewest = Math.min(fewest, planned.rotations);
+      results.push(planned);
+    }
+    if (results.length === 0) {
+      const planned = this.plan(layer, from, defaultLayout(shape, this.#slots), []);
+      if (planned !== undefined) results.push(planned);
+    }
+    this.#results.set(key, results);
+    return results;
   }
 
   /** Encrypted operands must have one layout; the others are laid out like one of them. */
@@ -230,39 +262,23 @@ class Search {
     return this.#layers.get(node.id);
   }
 
-  private plan(
-    node: Node,
-    layer: LinearLayer,
-    from: readonly Layout[],
-    candidate: Candidate,
-  ): PlannedLayer | undefined {
-    return this.remember(`${node.id}`, from, candidate, layer.map, layer.coefficients);
-  }
-
   private planRelayout(from: Layout, to: Layout, size: number): PlannedLayer | undefined {
-    return this.remember("relayout", [from], { to, folds: [] }, identityMap(size), Float64Array.of(1));
+    const key = `${printLayout(from)}|${printLayout(to)}`;
+    if (!this.#relayouts.has(key)) {
+      const layer = { map: identityMap(size), coefficients: Float64Array.of(1) };
+      this.#relayouts.set(key, this.plan(layer, [from], to, []));
+    }
+    return this.#relayouts.get(key);
   }
 
-  private remember(
-    what: string,
+  private plan(
+    { map, coefficients }: Pick<LinearLayer, "map" | "coefficients">,
     from: readonly Layout[],
-    candidate: Candidate,
-    map: LinearMap,
-    coefficients: Float64Array,
+    to: Layout,
+    folds: readonly number[],
   ): PlannedLayer | undefined {
-    const key = [what, ...from.map(printLayout), printLayout(candidate.to), candidate.folds].join("|");
-    if (!this.#planned.has(key)) {
-      this.#planned.set(
-        key,
-        planLayer(
-          map,
-          coefficients,
-          from.map((l) => this.spread(l)),
-          candidate,
-        ),
-      );
-    }
-    return this.#planned.get(key);
+    const spreads = from.map((layout) => this.spread(layout));
+    return planLayer(map, coefficients, spreads, this.spread(to), folds);
   }
 
   private spread(layout: Layout): Spread {

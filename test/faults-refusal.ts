@@ -10,7 +10,11 @@ export interface Refusal {
   readonly id: string;
   readonly message: string;
   readonly help: string;
-  readonly place: { readonly path?: string; readonly line?: number; readonly column?: number; readonly part?: string };
+  readonly place: {
+    readonly path: string;
+    readonly part?: string;
+    readonly start?: { readonly line: number; readonly column: number };
+  } | null;
   /** Ids of everything reported, in order. */
   readonly all: readonly string[];
 }

@@ -105,7 +105,7 @@ it("every candidate of a dense layer computes it, whatever lies in idle slots", 
         const { period } = spread(from);
         const candidates = [...listResults(rows, period, slots), ...copyResults(rows, period, 1, slots)];
         for (const candidate of candidates) {
-          const planned = planLayer(map, weights, [spread(from)], candidate);
+          const planned = planLayer(map, weights, [spread(from)], spread(candidate.to), candidate.folds);
           expect(planned, printLayout(candidate.to)).toBeDefined();
           expectClose(run(map, weights, [from], [x], candidate.to, planned!.plan), expected(map, weights, [x]));
         }
@@ -121,7 +121,7 @@ it("a client-fed dense layer uses the copies of its result as columns", () => {
   const map = denseMap(rows, columns);
   const weights = numbers(rows * columns, 3);
   const x = numbers(columns, 4);
-  const planned = planLayer(map, weights, [spread(skewed.from)], skewed.result)!;
+  const planned = planLayer(map, weights, [spread(skewed.from)], spread(skewed.result.to), skewed.result.folds)!;
   // 25 columns per copy, padded to 32: 8 x 4 steps; five folds (packing.md, section 3, MLP).
   expect(planned.rotations).toBe(7 + 3 + 5);
   expectClose(run(map, weights, [skewed.from], [x], skewed.result.to, planned.plan), expected(map, weights, [x]));
@@ -163,7 +163,7 @@ it("convolutions of any stride, padding, dilation and grouping are computed from
         const grid = gridOf(from, input)!;
         const candidates = imageResults(shape, grid.stepX * stride[1], grid.stepY * stride[0], source.period, slots);
         for (const candidate of [...candidates, { to: defaultLayout(shape, slots), folds: [] }]) {
-          const planned = planLayer(map, coefficients, [source], candidate);
+          const planned = planLayer(map, coefficients, [source], spread(candidate.to), candidate.folds);
           if (planned === undefined) continue;
           expectClose(
             run(map, coefficients, [from], [x], candidate.to, planned.plan),
@@ -188,7 +188,7 @@ it("weights that are zero take no product, and a layer of zeros takes none", () 
   const map = denseMap(4, 4);
   const diagonal = Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0));
   const layout = defaultLayout([4], 16);
-  const planned = planLayer(map, diagonal, [spread(layout)], { to: layout, folds: [] })!;
+  const planned = planLayer(map, diagonal, [spread(layout)], spread(layout), [])!;
   expect(planned.rotations).toBe(0);
   const zeros = place(map, new Float64Array(16), [spread(layout)], spread(layout), planned.plan);
   expect(typeof zeros === "object" && zeros.pieces.length).toBe(0);
@@ -212,7 +212,7 @@ it("results may spread over several ciphertexts, from several", () => {
   const from = defaultLayout([columns], slots);
   const to = defaultLayout([rows], slots);
   expect([from.ciphertexts, to.ciphertexts]).toEqual([3, 2]);
-  const planned = planLayer(map, weights, [spread(from)], { to, folds: [] })!;
+  const planned = planLayer(map, weights, [spread(from)], spread(to), [])!;
   expectClose(run(map, weights, [from], [x], to, planned.plan), expected(map, weights, [x]));
 });
 

@@ -4,7 +4,7 @@ import { multiplicativeDepth } from "../ir/analysis.ts";
 import { evaluate } from "../ir/evaluate.ts";
 import type { Graph } from "../ir/graph.ts";
 import { calibrationSamples } from "../plan/calibration.ts";
-import { boundBits, type ErrorPrediction, predictError, roomMargin } from "../plan/predict-error.ts";
+import { boundBits, type ErrorPrediction, leastBound, predictError, roomMargin } from "../plan/predict-error.ts";
 import { leastHeadroomBits, scaleBitsOffered } from "../scheme/chain.ts";
 import { rescaleVariance } from "../scheme/error-model.ts";
 
@@ -106,10 +106,10 @@ export function degreesToTry(settings: Settings, levels: number): readonly numbe
   return usefulDegrees.filter((degree) => bestBits(degree, settings.security, levels) >= settings.precision);
 }
 
-/** Bits a single rescale leaves at the largest scale that fits: no program of so many levels is more precise. */
+/** Bits that a single rescale leaves at the largest scale that fits: no program of so many levels can promise more. */
 function bestBits(degree: number, security: number, levels: number): number {
   const scale = 2 ** scaleBitsOffered(degree, security, levels);
-  return -Math.log2(Math.sqrt(rescaleVariance(degree, scale)));
+  return boundBits(leastBound(rescaleVariance(degree, scale)));
 }
 
 function levelsAtPrecision(degree: number, security: number, precision: number): number {

@@ -60,8 +60,17 @@ export function compileModel(file: SourceFile, host: ModelHost, options: Compile
 export function compileGraph(model: ReadModel, observe?: PassObserver): Compiled {
   const network = runNetworkPasses(model, observe);
   const ring = ringFor(model, network, observe);
-  const { bytes, plan } = writePlan(describePlan(model.graph, model.settings, ring));
+  const draft = describePlan(model.graph, model.settings, ring);
+  checkMemory(draft.cost.estimate.peakBytes, model);
+  const { bytes, plan } = writePlan(draft);
   return { plan, bytes, leveled: ring.leveled, diagnostics: model.diagnostics.all };
+}
+
+/** Larger rings take more, so there is no other one to try. */
+function checkMemory(neededBytes: number, { settings: { maxMemory: allowedBytes }, diagnostics }: ReadModel): void {
+  if (allowedBytes === undefined || neededBytes <= allowedBytes) return;
+  diagnostics.report("too-much-memory", "nowhere", { neededBytes, allowedBytes });
+  diagnostics.throwIfErrors();
 }
 
 /** Runs the passes up to and including `stopAfter` and returns the graph it leaves. */

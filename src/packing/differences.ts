@@ -23,10 +23,13 @@ export function neededDifferences(
   const operands = from.map((s, i) => positionsOf(s, map.inputSizes[i]!, ring));
   const mask = ~folds.reduce((bits, f) => bits | f, 0) & (ring - 1);
   const needed = new Uint8Array(ring);
+  // Dense layers need all there are, and soon have them.
+  let missing = residuesIn(mask);
   const seen = new Set<number>();
   for (let p = 0; p < to.elements.length; p++) {
     const row = to.elements[p]!;
     const slot = p % slots;
+    if (missing === 0) break;
     if (row === idle || slot >= ring || !rows.has(row)) continue;
     // Copies of a row that folds make, or that lie in several ciphertexts at the same slot, need the same differences.
     const key = row * ring + (slot & mask);
@@ -40,7 +43,10 @@ export function neededDifferences(
         const residue = (list[k]! - slot) & mask;
         if (residue < least) least = residue;
       }
-      if (least < ring) needed[least] = 1;
+      if (least < ring && needed[least] === 0) {
+        needed[least] = 1;
+        missing--;
+      }
     });
   }
   const list: number[] = [];
@@ -49,4 +55,11 @@ export function neededDifferences(
   let period = Math.max(...from.map((s) => s.period));
   while (folds.includes(period / 2)) period /= 2;
   return { list, period };
+}
+
+/** How many numbers have no bits but those of the mask. */
+function residuesIn(mask: number): number {
+  let count = 1;
+  for (let bits = mask; bits > 0; bits &= bits - 1) count *= 2;
+  return count;
 }

@@ -50,7 +50,7 @@ export function place(
   return wrong ?? { ring: ringOf(from, to), ...entries.sorted(products) };
 }
 
-/** The products that `place` would give a weight, in its order. */
+/** The products that `place` would give a weight, in its order. Looks no further once it has found all that the plan allows. */
 export function usedPieces(
   map: LinearMap,
   coefficients: Float64Array,
@@ -60,9 +60,12 @@ export function usedPieces(
 ): readonly Piece[] | Misplaced {
   const products = new Products(from, to, plan);
   const used = new Uint8Array(products.count);
-  const wrong = visitWeights(map, coefficients, from, to, plan, products, (piece) => {
+  let unused = products.count;
+  const mark = (piece: number) => {
+    if (used[piece] === 0) unused--;
     used[piece] = 1;
-  });
+  };
+  const wrong = visitWeights(map, coefficients, from, to, plan, products, mark, () => unused === 0);
   if (wrong !== undefined) return wrong;
   const pieces: Piece[] = [];
   for (let piece = 0; piece < used.length; piece++) if (used[piece] === 1) pieces.push(products.piece(piece));
@@ -72,27 +75,24 @@ export function usedPieces(
 /** Numbers the products a plan allows, by `to`, giant, `from`, baby. */
 class Products {
   readonly count: number;
+  /** Products of one ciphertext of the result, and of one giant step. */
+  readonly perOutput: number;
+  readonly perGiant: number;
   readonly #plan: LayerPlan;
-  readonly #inputs: number;
 
   constructor(from: readonly Spread[], to: Spread, plan: LayerPlan) {
     this.#plan = plan;
-    this.#inputs = from.reduce((n, s) => n + s.layout.ciphertexts, 0);
-    this.count = to.layout.ciphertexts * plan.giants.length * this.#inputs * plan.babies.length;
-  }
-
-  index(to: number, giant: number, from: number, baby: number): number {
-    const { giants, babies } = this.#plan;
-    return ((to * giants.length + giant) * this.#inputs + from) * babies.length + baby;
+    this.perGiant = from.reduce((n, s) => n + s.layout.ciphertexts, 0) * plan.babies.length;
+    this.perOutput = plan.giants.length * this.perGiant;
+    this.count = to.layout.ciphertexts * this.perOutput;
   }
 
   piece(index: number): Piece {
     const { giants, babies } = this.#plan;
-    const perGiant = this.#inputs * babies.length;
     return {
-      to: Math.floor(index / (giants.length * perGiant)),
-      giant: giants[Math.floor(index / perGiant) % giants.length]!,
-      from: Math.floor(index / babies.length) % this.#inputs,
+      to: Math.floor(index / this.perOutput),
+      giant: giants[Math.floor((index % this.perOutput) / this.perGiant)]!,
+      from: Math.floor((index % this.perGiant) / babies.length),
       baby: babies[index % babies.length]!,
     };
   }
@@ -106,27 +106,32 @@ function visitWeights(
   plan: LayerPlan,
   products: Products,
   visit: (piece: number, slot: number, coefficient: number) => void,
+  enough: () => boolean = () => false,
 ): Misplaced | undefined {
   const { slots, ciphertexts } = to.layout;
-  const { babies, giants } = plan;
   const ring = ringOf(from, to);
+  const within = ring - 1;
   const operands = from.map((s, i) => positionsOf(s, map.inputSizes[i]!, ring));
   const firstCiphertext = ciphertextOffsets(from.map((s) => s.layout));
   const offsets = foldOffsets(plan.folds);
-  const ways = waysTo(plan, offsets, ring);
+  const { wayTo, product, baby } = waysOf(plan, offsets, ring, products);
+  const babies = plan.babies.length;
   for (let output = 0; output < ciphertexts; output++) {
     const rows = to.elements.subarray(output * slots, output * slots + ring);
     const computed = windowsOf(rows, offsets);
     if (computed === undefined) return "overlapping windows";
+    const firstProduct = output * products.perOutput;
     for (const slot of computed) {
+      if (enough()) return undefined;
       let covered = true;
       map.forRow(rows[slot]!, (operand, column, coefficient) => {
         if (coefficients[coefficient] === 0) return;
         const { start, list } = operands[operand]!;
+        const end = start[column + 1]!;
         let best = -1;
         let position = 0;
-        for (let k = start[column]!; k < start[column + 1]!; k++) {
-          const way = ways[(list[k]! - slot) & (ring - 1)]!;
+        for (let k = start[column]!; k < end; k++) {
+          const way = wayTo[(list[k]! - slot) & within]!;
           if (way >= 0 && (best < 0 || way < best)) {
             best = way;
             position = list[k]!;
@@ -136,10 +141,9 @@ function visitWeights(
           covered = false;
           return;
         }
-        const baby = best % babies.length;
-        const giant = Math.floor(best / babies.length) % giants.length;
-        const ciphertext = firstCiphertext[operand]! + Math.floor(position / slots);
-        visit(products.index(output, giant, ciphertext, baby), (position - babies[baby]!) & (ring - 1), coefficient);
+        const ciphertext =
+          position < slots ? firstCiphertext[operand]! : firstCiphertext[operand]! + Math.floor(position / slots);
+        visit(firstProduct + product[best]! + ciphertext * babies, (position - baby[best]!) & within, coefficient);
       });
       if (!covered) return "uncovered weight";
     }
@@ -154,18 +158,30 @@ export function ciphertextOffsets(layouts: readonly Layout[]): number[] {
   return offsets;
 }
 
-/** For each difference of slots, the first (fold, giant, baby) whose steps add up to it, numbered in that order; -1 for none. */
-function waysTo(plan: LayerPlan, offsets: readonly number[], ring: number): Int32Array {
-  const ways = new Int32Array(ring).fill(-1);
+/** The (fold, giant, baby) of a plan, numbered in that order. */
+interface Ways {
+  /** For each difference of slots, the first way whose steps add up to it; -1 for none. */
+  readonly wayTo: Int32Array;
+  /** For each way, the product of the first ciphertexts that it goes through, and the baby step. */
+  readonly product: Int32Array;
+  readonly baby: Int32Array;
+}
+
+function waysOf({ giants, babies }: LayerPlan, offsets: readonly number[], ring: number, { perGiant }: Products): Ways {
+  const count = offsets.length * giants.length * babies.length;
+  const wayTo = new Int32Array(ring).fill(-1);
+  const product = new Int32Array(count);
+  const baby = new Int32Array(count);
   let way = 0;
   for (const fold of offsets)
-    for (const giant of plan.giants)
-      for (const baby of plan.babies) {
-        const difference = (fold + giant + baby) & (ring - 1);
-        if (ways[difference]! < 0) ways[difference] = way;
-        way++;
+    for (const [g, giant] of giants.entries())
+      for (const [b, step] of babies.entries()) {
+        const difference = (fold + giant + step) & (ring - 1);
+        if (wayTo[difference]! < 0) wayTo[difference] = way;
+        product[way] = g * perGiant + b;
+        baby[way++] = step;
       }
-  return ways;
+  return { wayTo, product, baby };
 }
 
 /** Whether the folds of a plan keep the rows of a result apart. */

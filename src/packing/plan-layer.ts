@@ -1,11 +1,10 @@
 import type { LinearMap } from "../base/linear-map.ts";
 import type { Layout } from "../scheme/layout.ts";
-import type { Candidate } from "./candidates.ts";
 import { coverDifferences } from "./cover.ts";
 import { neededDifferences } from "./differences.ts";
 import type { LayerPlan } from "./layer-plan.ts";
 import { windowsFit } from "./place.ts";
-import { ringOf, type Spread, spread } from "./positions.ts";
+import { ringOf, type Spread } from "./positions.ts";
 
 /** A layer with its result's layout, how it is computed, and about what that costs. */
 export interface PlannedLayer {
@@ -17,38 +16,39 @@ export interface PlannedLayer {
   readonly products: number;
 }
 
-/** Finds the cheapest plan for one candidate; undefined where its folds would mix rows. */
+/** Finds the cheapest plan for a layer between given layouts; undefined where the folds would mix rows. */
 export function planLayer(
   map: LinearMap,
   coefficients: Float64Array,
   from: readonly Spread[],
-  candidate: Candidate,
+  to: Spread,
+  folds: readonly number[],
 ): PlannedLayer | undefined {
-  const to = spread(candidate.to);
-  const { slots, ciphertexts } = candidate.to;
+  const { slots, ciphertexts, digits } = to.layout;
   const ring = ringOf(from, to);
-  if (!windowsFit(to, ring, candidate.folds)) return undefined;
-  const needed = neededDifferences(map, coefficients, from, to, candidate.folds);
-  const units = [...from.map((s) => s.layout), candidate.to].flatMap((l) => l.digits.map((d) => d.stride));
+  if (!windowsFit(to, ring, folds)) return undefined;
+  const needed = neededDifferences(map, coefficients, from, to, folds);
+  const units = [...from.flatMap((s) => s.layout.digits), ...digits].map((d) => d.stride);
   const inputs = from.reduce((n, s) => n + s.layout.ciphertexts, 0);
-  const plan = coverDifferences(needed, units, inputs, ciphertexts, candidate.folds, slots);
+  const plan = coverDifferences(needed, units, inputs, ciphertexts, folds, slots);
   const turning = (steps: readonly number[]) => steps.filter((s) => s !== 0).length;
   const rotations = inputs * turning(plan.babies) + ciphertexts * (turning(plan.giants) + plan.folds.length);
-  return { to: candidate.to, plan, rotations, products: needed.list.length * inputs * ciphertexts };
+  return { to: to.layout, plan, rotations, products: needed.list.length * inputs * ciphertexts };
 }
 
 /**
- * Rotations that no plan for the candidate can do without: baby and giant steps must reach the differences of one row, and
+ * Rotations that no plan between the layouts can do without: baby and giant steps must reach the differences of one row, and
  * `b` babies and `g` giants reach `b g` of them. Costs a fraction of finding the plan.
  */
 export function leastRotations(
   map: LinearMap,
   coefficients: Float64Array,
   from: readonly Spread[],
-  candidate: Candidate,
+  to: Spread,
+  folds: readonly number[],
 ): number {
   const row = Math.floor(map.outputSize / 2);
-  const { list } = neededDifferences(map, coefficients, from, spread(candidate.to), candidate.folds, new Set([row]));
+  const { list } = neededDifferences(map, coefficients, from, to, folds, new Set([row]));
   const splits = Array.from({ length: list.length }, (_, b) => b + Math.ceil(list.length / (b + 1)) - 1);
-  return candidate.folds.length + Math.min(...splits, list.length);
+  return folds.length + Math.min(...splits, list.length);
 }

@@ -91,6 +91,11 @@ function deviations(slots: number): number {
  */
 const correlation = 1.6;
 
+/** The bound of an output of one element whose error has this variance. */
+export function leastBound(variance: number): number {
+  return correlation * deviations(1) * Math.sqrt(variance);
+}
+
 function boundOf(variance: Float64Array, data: Int32Array | undefined): number {
   const count = data?.length ?? variance.length;
   let largest = 0;

@@ -23,6 +23,15 @@ export const packingCodes = {
     message: (p) => `the program needs at least ${p.needed} Galois keys, max_keys allows ${p.allowed}`,
     help: (p) => `set max_keys to ${p.needed} or more`,
   }),
+  "too-much-memory": code<{ neededBytes: number; allowedBytes: number }>({
+    id: "SW405",
+    severity: "error",
+    exit: 5,
+    message: (p) =>
+      `evaluating the network takes about ${Math.ceil(p.neededBytes / 2 ** 20)} MB, max_memory allows ${p.allowedBytes / 2 ** 20} MB`,
+    help: (p) =>
+      `set max_memory to ${Math.ceil(p.neededBytes / 2 ** 20)} MB or more, or ask for fewer keys with max_keys or for less precision`,
+  }),
   "constant-output": code<{ layer: string }>({
     id: "SW404",
     severity: "warning",

@@ -64,9 +64,11 @@ export const parameterCodes = {
     severity: "error",
     exit: 4,
     message: (p) =>
-      `the network needs ${p.levels} levels; the best is ${p.bits} bits at degree ${p.degree}, asked are ${p.wanted} bits`,
+      `the network needs ${p.levels} levels; the best is ${p.bits < 1 ? "no right bit at all" : `${p.bits} bits`} at degree ${p.degree}, asked are ${p.wanted} bits`,
     help: (p) =>
-      `set precision to ${Math.max(1, Math.floor(p.bits))} bits or less, or make weights and input range smaller so that errors grow less`,
+      p.bits < 1
+        ? "drop layers or use activations of lower degree; weights and inputs of a smaller range let errors grow less"
+        : `set precision to ${Math.floor(p.bits)} bits or less, or make weights and input range smaller so that errors grow less`,
   }),
   "network-too-deep": code<{ levels: number; degree: number; offered: number; precision: number; security: number }>({
     id: "SW511",
