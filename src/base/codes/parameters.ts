@@ -33,7 +33,7 @@ export const parameterCodes = {
       `${p.levels} levels at a scale of 2^${p.scaleBits} are needed, but degree ${p.degree} offers ${p.offered} at ${p.security}-bit security (${p.limitBits} bits of modulus)`,
     help: (p) =>
       p.enough !== undefined
-        ? `degree ${p.enough} offers enough`
+        ? `leave 'degree' out to let the compiler choose; degree ${p.enough} has room for the levels, the precision may need a larger one`
         : "ask for less precision, use polynomials of lower degree, or let the client compute activations ('activation relu = client')",
   }),
   "too-few-primes": code<{ degree: number; bits: number }>({
@@ -75,7 +75,9 @@ export const parameterCodes = {
     severity: "error",
     exit: 4,
     message: (p) =>
-      `the network needs ${p.levels} levels, degree ${p.degree} offers ${p.offered} at a precision of ${p.precision} bits and ${p.security}-bit security`,
+      p.levels <= p.offered
+        ? `the network needs ${p.levels} levels; on the way errors outgrow its values, even at degree ${p.degree} and ${p.security}-bit security`
+        : `the network needs ${p.levels} levels, degree ${p.degree} offers ${p.offered} at a precision of ${p.precision} bits and ${p.security}-bit security`,
     help: "ask for less precision, use activations of lower degree, or drop layers",
   }),
   "unknown-target": code<{ name: string }>({
