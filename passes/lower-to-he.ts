@@ -5,10 +5,11 @@ import { linearLayer } from "../src/ir/linear.ts";
 import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { opNamed } from "../src/ops/index.ts";
 import type { LeveledType } from "../src/ops/value-type.ts";
-import { normalStep, readLayerPlan } from "../src/packing/layer-plan.ts";
-import { ciphertextOffsets, usedPieces } from "../src/packing/place.ts";
+import { type LayerPlan, normalStep, readLayerPlan } from "../src/packing/layer-plan.ts";
+import { type Piece, usedPieces } from "../src/packing/place.ts";
 import { spread } from "../src/packing/positions.ts";
-import { printLayout } from "../src/scheme/layout.ts";
+import { chooseSteps, treeOver } from "../src/packing/steps.ts";
+import { type Layout, printLayout } from "../src/scheme/layout.ts";
 import { canonicalScales, type Scheme } from "../src/scheme/parameters.ts";
 import { definePass } from "./pass.ts";
 
@@ -16,7 +17,8 @@ import { definePass } from "./pass.ts";
  * Replaces every layer by the SEAL calls that compute it, one node per call.
  *
  * A linear layer becomes rotations by its baby steps, products with encoded weights, rotations by its giant steps and folds,
- * one rescale at the end (rotating before rescaling keeps about five bits, ckks.md section 1), and its bias.
+ * one rescale at the end (rotating before rescaling keeps about five bits, ckks.md section 1), and its bias. Baby steps are
+ * made one from another and giant sums are handed down, so that few keys serve many steps.
  *
  * Needs leveled types and plans. Afterwards the graph holds ciphertexts and plaintexts only; a node's name is its
  * layer's name, a dot, and what it is.
@@ -37,6 +39,55 @@ export const lowerToHe = definePass({
   },
 });
 
+/** A linear layer before it is lowered: its plan, and the products that have weights. */
+interface PlannedNode {
+  readonly plan: LayerPlan;
+  readonly pieces: readonly Piece[];
+  readonly layouts: readonly Layout[];
+  readonly operands: readonly NodeId[];
+  readonly bias: Float64Array | undefined;
+}
+
+function plannedNodes(graph: Graph): ReadonlyMap<NodeId, PlannedNode> {
+  const planned = new Map<NodeId, PlannedNode>();
+  for (const node of graph.nodes) {
+    const annotation = annotationOf(node, "plan");
+    if (annotation === undefined) continue;
+    const layer = linearLayer(graph, node);
+    const plan = readLayerPlan(annotation.named);
+    if (layer === undefined || plan === undefined) {
+      fail("layer-plan-invalid", node.span, { layer: node.name, reason: "it has no terms or no plan" });
+    }
+    const layouts = layer.operands.map((id) => leveled(nodeAt(graph, id)).layout);
+    const pieces = usedPieces(layer.map, layer.coefficients, layouts.map(spread), spread(leveled(node).layout), plan);
+    if (typeof pieces === "string") fail("layer-plan-invalid", node.span, { layer: node.name, reason: pieces });
+    planned.set(node.id, { plan, pieces, layouts, operands: layer.operands, bias: layer.bias });
+  }
+  return planned;
+}
+
+/** Few rotations from which those of all layers can be composed without doing more of them. */
+function stepsOf(layers: readonly PlannedNode[], slots: number): ReadonlySet<number> {
+  const sets = layers.flatMap(({ pieces, layouts }) => {
+    const inputs = layouts.reduce((n, l) => n + l.ciphertexts, 0);
+    const outputs = new Set(pieces.map((p) => p.to));
+    return [
+      ...Array.from({ length: inputs }, (_, from) => babiesOf(pieces, from)),
+      ...[...outputs].map((to) => giantsOf(pieces.filter((p) => p.to === to))),
+    ];
+  });
+  const folds = layers.flatMap(({ plan, pieces }) => (pieces.length > 0 ? plan.folds : []));
+  return chooseSteps(sets, folds, slots);
+}
+
+function babiesOf(pieces: readonly Piece[], from: number): number[] {
+  return [...new Set(pieces.flatMap((p) => (p.from === from ? [p.baby] : [])))];
+}
+
+function giantsOf(pieces: readonly Piece[]): number[] {
+  return [...new Set(pieces.map((p) => p.giant))];
+}
+
 class Lowering {
   readonly #graph: Graph;
   readonly #scheme: Scheme;
@@ -46,8 +97,15 @@ class Lowering {
   /** The ciphertexts of each value. */
   readonly #parts = new Map<NodeId, readonly NodeId[]>();
   readonly #constants = new Map<NodeId, NodeId>();
+  readonly #slots: number;
+  readonly #layers: ReadonlyMap<NodeId, PlannedNode>;
+  /** The rotations that all layers together need. */
+  readonly #steps: ReadonlySet<number>;
 
   constructor(graph: Graph, scheme: Scheme, diagnostics: Diagnostics) {
+    this.#slots = scheme.degree / 2;
+    this.#layers = plannedNodes(graph);
+    this.#steps = stepsOf([...this.#layers.values()], this.#slots);
     this.#diagnostics = diagnostics;
     this.#graph = graph;
     this.#scheme = scheme;
@@ -138,54 +196,67 @@ class Lowering {
   }
 
   private linear(node: Node): NodeId[] {
-    const linear = linearLayer(this.#graph, node);
-    const plan = readLayerPlan(annotationOf(node, "plan")!.named);
-    invariant(linear !== undefined && plan !== undefined, `'${node.name}' has a plan but no terms`);
-    const result = leveled(node);
-    const sources = linear.operands.map((id) => nodeAt(this.#graph, id));
-    const layouts = sources.map((s) => leveled(s).layout);
-    const pieces = usedPieces(linear.map, linear.coefficients, layouts.map(spread), spread(result.layout), plan);
-    if (typeof pieces === "string") fail("layer-plan-invalid", node.span, { layer: node.name, reason: pieces });
-
+    const { plan, pieces, layouts, bias, operands: ids } = this.#layers.get(node.id)!;
     if (pieces.length === 0) this.#diagnostics.report("constant-output", node.span, { layer: node.name });
-
+    const result = leveled(node);
     const level = result.level + 1;
     const layer = this.layer(node, { babies: plan.babies, folds: plan.folds, giants: plan.giants });
-    const offsets = ciphertextOffsets(layouts);
+    const sources = ids.map((id) => nodeAt(this.#graph, id));
     const operands = sources.flatMap((s) => this.#parts.get(s.id)!.map((part) => this.atLevel(node, part, level)));
     const scales = sources.flatMap((s, i) =>
       new Array<number>(layouts[i]!.ciphertexts).fill(this.weightScale(leveled(s).level, level)),
     );
-    invariant(operands.length === offsets.at(-1), `'${node.name}' has all its operands`);
+    invariant(operands.length === scales.length, `'${node.name}' has all its operands`);
 
-    const rotated = new Map<string, NodeId>();
-    const baby = (from: number, step: number): NodeId => {
-      const key = `${from} ${step}`;
-      if (!rotated.has(key)) rotated.set(key, this.rotate(node, operands[from]!, step, "baby"));
-      return rotated.get(key)!;
+    const babies = operands.map((x, from) => this.rotations(node, x, babiesOf(pieces, from)));
+    const product = (piece: Piece): NodeId => {
+      const attrs = { ...piece, level, scale: scales[piece.from]! };
+      const weights = this.#out.add({ op: "he_encode", inputs: [layer], attrs, ...this.named(node, "weights") });
+      return this.product(node, babies[piece.from]!(normalStep(piece.baby, this.#slots)), weights);
     };
     return Array.from({ length: result.layout.ciphertexts }, (_, to) => {
-      let total: NodeId | undefined;
-      for (const giant of plan.giants) {
-        let sum: NodeId | undefined;
-        for (const piece of pieces) {
-          if (piece.to !== to || piece.giant !== giant) continue;
-          const attrs = { ...piece, level, scale: scales[piece.from]! };
-          const weights = this.#out.add({ op: "he_encode", inputs: [layer], attrs, ...this.named(node, "weights") });
-          const product = this.product(node, baby(piece.from, piece.baby), weights);
-          sum = sum === undefined ? product : this.add(node, sum, product);
-        }
-        if (sum === undefined) continue;
-        const turned = this.rotate(node, sum, giant, "giant");
-        total = total === undefined ? turned : this.add(node, total, turned);
-      }
+      const own = pieces.filter((piece) => piece.to === to);
       // A ciphertext that no weight reaches is still a ciphertext.
-      let y = total ?? this.product(node, operands[0]!, this.constant(node, 0, level, scales[0]!));
-      for (const fold of total === undefined ? [] : plan.folds)
-        y = this.add(node, y, this.rotate(node, y, fold, "fold"));
+      let y =
+        own.length > 0
+          ? this.giantSum(node, own, product)
+          : this.product(node, operands[0]!, this.constant(node, 0, level, scales[0]!));
+      for (const fold of own.length > 0 ? plan.folds : []) y = this.add(node, y, this.rotate(node, y, fold, "fold"));
       const lowered = this.#out.add({ op: "he_rescale", inputs: [y], attrs: {}, ...this.named(node, "rescaled") });
-      return linear.bias === undefined ? lowered : this.plusBias(node, layer, lowered, to, result.level);
+      return bias === undefined ? lowered : this.plusBias(node, layer, lowered, to, result.level);
     });
+  }
+
+  /** The rotations of a ciphertext by baby steps, each made from its parent's when it is first asked for. */
+  private rotations(node: Node, x: NodeId, steps: readonly number[]): (step: number) => NodeId {
+    const { parent } = treeOver(steps, this.#steps, this.#slots);
+    const made = new Map([[0, x]]);
+    const rotation = (step: number): NodeId => {
+      const known = made.get(step);
+      if (known !== undefined) return known;
+      const from = parent.get(step)!;
+      const rotated = this.rotate(node, rotation(from), step - from, "baby");
+      made.set(step, rotated);
+      return rotated;
+    };
+    return rotation;
+  }
+
+  /** The products of one result, summed by giant step; sums flow from the outermost step to 0 by Horner's rule. */
+  private giantSum(node: Node, pieces: readonly Piece[], product: (piece: Piece) => NodeId): NodeId {
+    const { order, parent } = treeOver(giantsOf(pieces), this.#steps, this.#slots);
+    const sums = new Map<number, NodeId>();
+    const addTo = (giant: number, term: NodeId): void => {
+      const sum = sums.get(giant);
+      sums.set(giant, sum === undefined ? term : this.add(node, sum, term));
+    };
+    for (const giant of [...order.toReversed(), 0]) {
+      for (const piece of pieces) if (normalStep(piece.giant, this.#slots) === giant) addTo(giant, product(piece));
+      if (giant === 0) continue;
+      const to = parent.get(giant)!;
+      addTo(to, this.rotate(node, sums.get(giant)!, giant - to, "giant"));
+    }
+    return sums.get(0)!;
   }
 
   /** The scale that weights need so that a value of canonical scale `have` lands on the canonical scale below `level`. */

@@ -16,6 +16,7 @@ import { place } from "../src/packing/place.ts";
 import { planLayer } from "../src/packing/plan-layer.ts";
 import { spread } from "../src/packing/positions.ts";
 import { fromSlots, toSlots } from "../src/packing/slots.ts";
+import { chooseSteps, treeOver } from "../src/packing/steps.ts";
 import { gridOf, sliced, transposed } from "../src/packing/views.ts";
 import { digit, idle, type Layout, layoutElements, layoutOf, parseLayout, printLayout } from "../src/scheme/layout.ts";
 
@@ -248,4 +249,13 @@ it("steps are the shortest way round and plans are read strictly", () => {
     giants: [0],
     folds: [2],
   });
+});
+
+it("steps reach one another by few rotations, within their own set", () => {
+  const box = [0, 1, 2, -1, -2, 32, 33, 34, 31, 30, -32, -31, -30, -33, -34];
+  const steps = chooseSteps([box, [0, 5]], [1, 2, 4], 1024);
+  expect([...steps].sort((a, b) => a - b)).toEqual([-32, 1, 2, 4, 5, 28]);
+  const { order, parent } = treeOver(box, steps, 1024);
+  expect(new Set(order)).toEqual(new Set(box.filter((s) => s !== 0)));
+  for (const step of order) expect(steps.has(normalStep(step - parent.get(step)!, 1024))).toBe(true);
 });

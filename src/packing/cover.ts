@@ -59,7 +59,13 @@ export function coverDifferences(
     const cost = inputs * used(babies).length + outputs * used(giants).length + keys / 1000;
     if (best === undefined || cost < best.cost) best = { cost, plan: { babies, giants, folds } };
   }
-  return best?.plan ?? { babies: [0], giants: needed.list.length > 0 ? [...needed.list] : [0], folds };
+  return (
+    best?.plan ?? {
+      babies: [0],
+      giants: needed.list.length > 0 ? needed.list.map((d) => normalStep(d, slots)) : [0],
+      folds,
+    }
+  );
 }
 
 /** Sets of at most three units, always with unit 1, largest first. */
