@@ -360,7 +360,7 @@ it.for([
     ["degree=4096"],
     4,
     "SW503",
-    "degree 16384",
+    "leave 'degree' out",
   ],
   ["40 bits at degree 4096", good, ["degree=4096", "precision=40"], 4, "SW510", "set precision to 1"],
   ["256-bit security at degree 1024", good, ["degree=1024", "security=256"], 6, "SW502", "at least 2048"],

@@ -2,6 +2,7 @@ import { type ModelHost, parseModel } from "../../grammar/index.ts";
 import { pipeline } from "../../passes/pipeline.ts";
 import { readSettings, type Settings } from "../../passes/settings.ts";
 import { type Diagnostic, Diagnostics, SealwrightError } from "../base/diagnostic.ts";
+import { ownOptions } from "../base/own-options.ts";
 import type { SourceFile } from "../base/span.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -44,11 +45,12 @@ const ringPasses = pipeline.slice(packIndex);
 
 /** Parses a model. Throws a SealwrightError with everything that is wrong with it. */
 export function readModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): ReadModel {
+  const { overrides = new Map(), insecure = false } = ownOptions(options);
   const diagnostics = new Diagnostics();
   const model = parseModel(file, host, diagnostics);
-  const settings = readSettings(model?.targets ?? [], options.overrides ?? new Map(), diagnostics);
+  const settings = readSettings(model?.targets ?? [], overrides, diagnostics);
   diagnostics.throwIfErrors();
-  return { graph: model!.graph, settings: { ...settings, insecure: options.insecure ?? false }, diagnostics };
+  return { graph: model!.graph, settings: { ...settings, insecure }, diagnostics };
 }
 
 /** Compiles a model to a plan. Throws a SealwrightError when it cannot be done, with the reason. */

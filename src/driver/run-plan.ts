@@ -1,5 +1,6 @@
 import { hostOf, parseModel } from "../../grammar/index.ts";
 import { Diagnostics } from "../base/diagnostic.ts";
+import { ownOptions } from "../base/own-options.ts";
 import type { Tensor } from "../base/tensor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { floatMachine } from "../plan/float-machine.ts";
@@ -20,7 +21,7 @@ export type MachineName = keyof typeof machines;
 /** Reads a plan file and checks all it claims. Throws a SealwrightError; nothing of a bad plan gets out. */
 export function openPlan(bytes: Uint8Array, path: string, options: { readonly insecure?: boolean } = {}): Plan {
   const plan = readPlan(bytes, path, parseGraph);
-  verifyPlan(plan, path, options);
+  verifyPlan(plan, path, ownOptions(options));
   return plan;
 }
 

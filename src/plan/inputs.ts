@@ -1,4 +1,5 @@
 import { fail } from "../base/diagnostic.ts";
+import { ownOptions } from "../base/own-options.ts";
 import { elementCount, sameShape, type Tensor } from "../base/tensor.ts";
 import type { Tensors } from "./machine.ts";
 import type { Port } from "./plan.ts";
@@ -9,11 +10,8 @@ export interface InputOptions {
 }
 
 /** Checks a model's inputs against its ports: names, shapes, finite numbers, declared ranges. Throws a SealwrightError. */
-export function checkInputs(
-  ports: readonly Port[],
-  inputs: Tensors,
-  { clamp = false }: InputOptions = {},
-): Map<string, Tensor> {
+export function checkInputs(ports: readonly Port[], inputs: Tensors, options: InputOptions = {}): Map<string, Tensor> {
+  const { clamp = false } = ownOptions(options);
   const known = ports.map((port) => port.name);
   for (const name of inputs.keys()) if (!known.includes(name)) fail("unknown-input", "nowhere", { name, known });
   return new Map(

@@ -9,7 +9,7 @@ import type {
 import { fail, invariant } from "../base/diagnostic.ts";
 import { type Scheme, topLevel } from "../scheme/parameters.ts";
 import { bitLength } from "../scheme/primes.ts";
-import type { Seal } from "./library.ts";
+import { requireRandomness, type Seal } from "./library.ts";
 
 /** How SEAL names a set of primes: in its heap, and as the 32 bytes that serialized objects begin with. */
 export interface ParmsId {
@@ -39,6 +39,8 @@ export interface ContextOptions {
 /** Opens a scheme with exactly its primes. Throws a SealwrightError when it claims no security unasked or SEAL refuses it. */
 export function openContext(seal: Seal, scheme: Scheme, { allowInsecure = false }: ContextOptions = {}): Context {
   if (scheme.security === 0 && !allowInsecure) fail("insecure-scheme", "nowhere", {});
+  // SEAL draws numbers as soon as it tests its primes, and says only that something went wrong.
+  requireRandomness();
   const handle = seal.guard("making the context", () => newContext(seal, scheme));
   if (!seal.guard("checking the context", () => handle.parametersSet())) {
     seal.release(handle);

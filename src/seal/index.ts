@@ -1,4 +1,5 @@
 /** Plans on SEAL. Everything computes in a worker thread that can be stopped; bytes go in and bytes come out. */
+import { ownOptions } from "../base/own-options.ts";
 import type { InputOptions } from "../plan/inputs.ts";
 import type { Machine, Tensors } from "../plan/machine.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -37,7 +38,7 @@ export function encryptInputs(
   inputs: Tensors,
   options: SealOptions & InputOptions = {},
 ): Promise<Uint8Array> {
-  const clamp = options.clamp ?? false;
+  const { clamp = false } = ownOptions(options);
   return once(
     { do: "encrypt", plan: clientPart(plan), secretKey, inputs, clamp, settings: settingsOf(options) },
     plan,
@@ -112,7 +113,10 @@ export async function openSession(plan: ClientPlan & ServerPlan, options: SealOp
     return current!;
   };
   return {
-    run: async (inputs, { clamp = false } = {}) => (await worker()).call({ do: "run", inputs, clamp }, call),
+    run: async (inputs, options = {}) => {
+      const { clamp = false } = ownOptions(options);
+      return (await worker()).call({ do: "run", inputs, clamp }, call);
+    },
     close: async () => {
       const last = await current?.catch(() => undefined);
       await last?.close();
@@ -152,7 +156,8 @@ async function once<R extends Request>(
   }
 }
 
-function callOptions(scheme: Scheme, { signal, onProgress, stallMilliseconds = stallLimit(scheme) }: SealOptions) {
+function callOptions(scheme: Scheme, options: SealOptions) {
+  const { signal, onProgress, stallMilliseconds = stallLimit(scheme) } = ownOptions(options);
   return { signal, onProgress, stallMilliseconds };
 }
 
@@ -170,7 +175,8 @@ function stallLimit(scheme: Scheme): number {
   return Math.max(60_000, 20 * Math.max(context, keys));
 }
 
-function settingsOf({ allowInsecure, limitBytes, cacheBytes }: SealOptions): Settings {
+function settingsOf(options: SealOptions): Settings {
+  const { allowInsecure, limitBytes, cacheBytes } = ownOptions(options);
   return { allowInsecure, limitBytes, cacheBytes };
 }
 
