@@ -263,6 +263,7 @@ it("F54: the library refuses the same, names and shapes too", async () => {
 
 // F55 is about BFV, which there is not.
 
+// 7, as for a wrong key (F53): what is in the slots does not tell a foreign result from an inaccurate one.
 it("F56: a result with noise in its idle slots is not trustworthy, whatever its outputs say", async () => {
   const noisy = rewritten(read("outputs.ct"), (section, view) => {
     for (let i = 0; i < 4096; i += 2) view.setBigUint64(113 + 8 * i, BigInt(i * 7919), true);

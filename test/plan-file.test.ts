@@ -346,7 +346,8 @@ it("a bundle reads back as the client's view of its plan", () => {
 });
 
 it("a bundle says nothing about the weights or the network inside", () => {
-  const text = new TextDecoder().decode(writeBundle(plan));
+  // Hashes may spell anything.
+  const text = new TextDecoder().decode(writeBundle(plan)).replaceAll(/[0-9a-f]{64}/g, "");
   for (const word of ["conv", "fc", "weight", "rotations", "plainMultiplications", "square"])
     expect(text).not.toContain(word);
 });

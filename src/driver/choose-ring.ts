@@ -1,11 +1,11 @@
 import type { Settings } from "../../passes/settings.ts";
-import { type Diagnostics, SealwrightError } from "../base/diagnostic.ts";
+import { type Diagnostics, fail, SealwrightError } from "../base/diagnostic.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import { evaluate } from "../ir/evaluate.ts";
 import type { Graph } from "../ir/graph.ts";
 import { calibrationSamples } from "../plan/calibration.ts";
 import { boundBits, type ErrorPrediction, leastBound, predictError, roomMargin } from "../plan/predict-error.ts";
-import { leastHeadroomBits, scaleBitsOffered } from "../scheme/chain.ts";
+import { leastHeadroomBits, leastScaleBits, scaleBitsOffered } from "../scheme/chain.ts";
 import { rescaleVariance } from "../scheme/error-model.ts";
 
 /** A program for one ring, and the graphs it came from. */
@@ -23,6 +23,8 @@ export interface Candidate {
 
 export interface RingRequest {
   readonly degree: number;
+  /** Whether the primes may exceed the security tables. */
+  readonly insecure: boolean;
   /** Bits of the last prime above the scale. */
   readonly headroomBits: number;
   /** The packed network, when this degree was tried before. */
@@ -56,9 +58,9 @@ export function chooseRing(
   const firstHeadroom = headroomFor(network);
   let refused: SealwrightError | undefined;
   let nearest: { readonly degree: number; readonly precisionBits: number } | undefined;
-  for (const degree of degreesToTry(settings, depth)) {
+  for (const { degree, insecure } of ringsToTry(settings, depth)) {
     try {
-      const ring = fitHeadroom(degree, firstHeadroom, compile);
+      const ring = fitHeadroom({ degree, insecure, headroomBits: firstHeadroom }, compile);
       const { precisionBits } = ring;
       if (precisionBits >= settings.precision) {
         for (const d of ring.diagnostics.all) diagnostics.add(d);
@@ -99,10 +101,16 @@ export function chooseRing(
   throw refused;
 }
 
+/** Rings within the security tables first; beyond them only where the user allowed it and nothing else holds. */
+function ringsToTry(settings: Settings, levels: number): readonly Pick<RingRequest, "degree" | "insecure">[] {
+  const secure = degreesToTry(settings, levels).map((degree) => ({ degree, insecure: false }));
+  const others = settings.degree === undefined ? usefulDegrees : [settings.degree];
+  return settings.insecure ? [...secure, ...others.map((degree) => ({ degree, insecure: true }))] : secure;
+}
+
 /** The degrees that may hold a network of so many levels at the asked precision, smallest first. */
 export function degreesToTry(settings: Settings, levels: number): readonly number[] {
   if (settings.degree !== undefined) return [settings.degree];
-  if (settings.insecure) return usefulDegrees;
   return usefulDegrees.filter((degree) => bestBits(degree, settings.security, levels) >= settings.precision);
 }
 
@@ -128,17 +136,16 @@ function headroomFor(network: Graph): number {
   return Math.max(leastHeadroomBits, Math.min(mostHeadroomBits, Math.ceil(Math.log2(largest * roomMargin * 2))));
 }
 
-function fitHeadroom(degree: number, firstHeadroom: number, compile: (request: RingRequest) => Candidate): Ring {
-  let headroomBits = firstHeadroom;
-  let packed: Graph | undefined;
-  for (let attempt = 1; ; attempt++) {
-    const candidate = compile({ degree, headroomBits, ...(packed === undefined ? {} : { packed }) });
+function fitHeadroom(request: RingRequest, compile: (request: RingRequest) => Candidate): Ring {
+  let next = request;
+  for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+    const candidate = compile(next);
     const prediction = predictError(candidate.program, { leveled: candidate.leveled });
-    if (prediction.headroomBits <= headroomBits || attempt === maxAttempts) {
+    if (prediction.headroomBits <= next.headroomBits) {
       const precisionBits = Math.min(...[...prediction.outputs.values()].map(({ bound }) => boundBits(bound)));
       return { ...candidate, prediction, precisionBits };
     }
-    headroomBits = prediction.headroomBits;
-    packed = candidate.packed;
+    next = { ...next, headroomBits: prediction.headroomBits, packed: candidate.packed };
   }
+  return fail("values-too-large", "nowhere", { headroomBits: next.headroomBits, scaleBits: leastScaleBits });
 }

@@ -140,7 +140,7 @@ function runRingPasses(
     },
   };
   const run = {
-    settings: { ...settings, degree: request.degree },
+    settings: { ...settings, degree: request.degree, insecure: request.insecure },
     diagnostics,
     options: new Map([["assign-levels", { headroomBits: request.headroomBits }]]),
   };
