@@ -6,6 +6,7 @@ export { renderDiagnostic } from "./base/render.ts";
 export type { SourceFile } from "./base/span.ts";
 export { type Shape, type Tensor, tensor } from "./base/tensor.ts";
 export { type Compiled, type CompileOptions, checkModel, compileModel, compileTo } from "./driver/compile.ts";
+export { optimizeModel } from "./driver/optimize.ts";
 export { type MachineName, machines, openPlan, runPlan } from "./driver/run-plan.ts";
 export { compilerVersion } from "./driver/version.ts";
 export type { Graph, Node } from "./ir/graph.ts";
@@ -13,6 +14,10 @@ export { printGraph } from "./ir/print.ts";
 export { type ClientBundle, readBundle, writeBundle } from "./plan/bundle.ts";
 export type { Tensors } from "./plan/machine.ts";
 export type { Cost, LayerCost, Plan, Port } from "./plan/plan.ts";
+export { explainLayer, layerNames } from "./report/explain-layer.ts";
+export { inspectJson } from "./report/inspect-json.ts";
+export { inspectTable } from "./report/inspect-table.ts";
+export { codeReference, opReference, opsReference, passesReference } from "./report/reference.ts";
 export {
   decryptOutputs,
   encryptInputs,
