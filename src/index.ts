@@ -1,5 +1,6 @@
 /** The library: everything the command line does, on values instead of files. */
 export { hostOf, type ModelHost } from "../grammar/index.ts";
+export { pipeline } from "../passes/pipeline.ts";
 export { type ExitCode, exit } from "./base/codes.ts";
 export { CompilerBug, type Diagnostic, SealwrightError } from "./base/diagnostic.ts";
 export { renderDiagnostic } from "./base/render.ts";

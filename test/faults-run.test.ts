@@ -282,7 +282,7 @@ it("F57: a plan that would overrun SEAL's memory is refused, and the next reques
   ]);
 });
 
-// 2,000 inferences with the heap measured to the byte: test/seal-containers.test.ts.
+// 10,000 inferences with the heap measured to the byte: test/seal-containers.test.ts.
 it("F58: memory stays flat over inferences in one session", async () => {
   const session: Session = await openSession(openPlan(read("m.plan"), "m.plan"));
   const once = async (x: readonly number[]) =>
