@@ -8,7 +8,6 @@ export const ops = { ...nn, ...he } as const;
 
 export type OpName = keyof typeof ops;
 export type NetworkOpName = { [K in OpName]: (typeof ops)[K] extends { family: "network" } ? K : never }[OpName];
-export type HeOpName = Exclude<OpName, NetworkOpName>;
 
 /** An op whose attributes are not known to the type checker. */
 export type AnyOp = NetworkOp<AttrSpec> | HeOp<AttrSpec>;

@@ -10,9 +10,6 @@ export interface LayerPlan {
   readonly folds: readonly number[];
 }
 
-/** The plan as an annotation or attribute carries it. */
-export type PlanRecord = { readonly [K in keyof LayerPlan]: readonly number[] };
-
 /** Reads a plan out of untyped data; undefined when it is none. */
 export function readLayerPlan(raw: object): LayerPlan | undefined {
   const { babies, giants, folds } = raw as { [K in keyof LayerPlan]: unknown };

@@ -104,11 +104,6 @@ const exitMeanings: { readonly [K in Code<object>["exit"]]: string } = {
   8: "accuracy contract not met",
 };
 
-/** The code names and ids that `codeReference` knows. */
-export function knownCodes(): string[] {
-  return Object.entries(codes).flatMap(([name, { id }]) => [id, name]);
-}
-
 /** One diagnostic by id (`SW201`) or name (`shape-mismatch`): what it says, what it means for scripts, what to do. */
 export function codeReference(idOrName: string): string | undefined {
   const wanted = idOrName.trim();
