@@ -39,6 +39,19 @@ export const lowerToHe = definePass({
   },
 });
 
+/** The HE ops that operands alone determine. */
+type PlainOp =
+  | "he_add"
+  | "he_add_plain"
+  | "he_mod_switch"
+  | "he_multiply"
+  | "he_multiply_plain"
+  | "he_negate"
+  | "he_relinearize"
+  | "he_rescale"
+  | "he_square"
+  | "he_subtract";
+
 /** A linear layer before it is lowered: its plan, and the products that have weights. */
 interface PlannedNode {
   readonly plan: LayerPlan;
@@ -90,7 +103,6 @@ function giantsOf(pieces: readonly Piece[]): number[] {
 
 class Lowering {
   readonly #graph: Graph;
-  readonly #scheme: Scheme;
   readonly #diagnostics: Diagnostics;
   readonly #scales: Float64Array;
   readonly #out: GraphBuilder;
@@ -108,7 +120,6 @@ class Lowering {
     this.#steps = stepsOf([...this.#layers.values()], this.#slots);
     this.#diagnostics = diagnostics;
     this.#graph = graph;
-    this.#scheme = scheme;
     this.#scales = canonicalScales(scheme);
     this.#out = new GraphBuilder(graph.name, scheme);
   }
@@ -143,23 +154,11 @@ class Lowering {
       case "slice":
         return this.operand(node, 0);
       case "square":
-        return this.operand(node, 0).map((x) =>
-          this.rescaled(
-            node,
-            this.#out.add({ op: "he_square", inputs: [x], attrs: {}, ...this.named(node, "square") }),
-          ),
-        );
+        return this.operand(node, 0).map((x) => this.rescaled(node, this.emit(node, "he_square", [x], "square")));
       case "multiply":
-        return this.pairs(node, (x, y) =>
-          this.rescaled(
-            node,
-            this.#out.add({ op: "he_multiply", inputs: [x, y], attrs: {}, ...this.named(node, "product") }),
-          ),
-        );
+        return this.pairs(node, (x, y) => this.rescaled(node, this.emit(node, "he_multiply", [x, y], "product")));
       case "negate":
-        return this.operand(node, 0).map((x) =>
-          this.#out.add({ op: "he_negate", inputs: [x], attrs: {}, ...this.named(node, "negated") }),
-        );
+        return this.operand(node, 0).map((x) => this.emit(node, "he_negate", [x], "negated"));
       case "add":
       case "subtract":
         return this.sum(node);
@@ -182,15 +181,13 @@ class Lowering {
     const [a, b] = node.inputs.map((id) => nodeAt(this.#graph, id));
     if (a!.op !== "constant" && b!.op !== "constant") {
       const op = node.op === "add" ? "he_add" : "he_subtract";
-      return this.pairs(node, (x, y) => this.#out.add({ op, inputs: [x, y], attrs: {}, ...this.named(node, "sum") }));
+      return this.pairs(node, (x, y) => this.emit(node, op, [x, y], "sum"));
     }
     const { level } = leveled(node);
     const layer = this.layer(node, { babies: [0], folds: [], giants: [0] });
     const negate = node.op === "subtract" && a!.op === "constant";
     return this.operand(node, a!.op === "constant" ? 1 : 0).map((part, to) => {
-      const x = negate
-        ? this.#out.add({ op: "he_negate", inputs: [part], attrs: {}, ...this.named(node, "negated") })
-        : part;
+      const x = negate ? this.emit(node, "he_negate", [part], "negated") : part;
       return this.plusBias(node, layer, x, to, level);
     });
   }
@@ -200,7 +197,7 @@ class Lowering {
     if (pieces.length === 0) this.#diagnostics.report("constant-output", node.span, { layer: node.name });
     const result = leveled(node);
     const level = result.level + 1;
-    const layer = this.layer(node, { babies: plan.babies, folds: plan.folds, giants: plan.giants });
+    const layer = this.layer(node, { ...plan });
     const sources = ids.map((id) => nodeAt(this.#graph, id));
     const operands = sources.flatMap((s) => this.#parts.get(s.id)!.map((part) => this.atLevel(node, part, level)));
     const scales = sources.flatMap((s, i) =>
@@ -222,7 +219,7 @@ class Lowering {
           ? this.giantSum(node, own, product)
           : this.product(node, operands[0]!, this.constant(node, 0, level, scales[0]!));
       for (const fold of own.length > 0 ? plan.folds : []) y = this.add(node, y, this.rotate(node, y, fold, "fold"));
-      const lowered = this.#out.add({ op: "he_rescale", inputs: [y], attrs: {}, ...this.named(node, "rescaled") });
+      const lowered = this.emit(node, "he_rescale", [y], "rescaled");
       return bias === undefined ? lowered : this.plusBias(node, layer, lowered, to, result.level);
     });
   }
@@ -273,7 +270,7 @@ class Lowering {
     const have = leveled(nodeAt(this.#graph, node.inputs[0]!)).level;
     const one = this.constant(node, 1, level, this.weightScale(have, level));
     const product = this.product(node, this.atLevel(node, x, level), one);
-    return this.#out.add({ op: "he_rescale", inputs: [product], attrs: {}, ...this.named(node, "rescaled") });
+    return this.emit(node, "he_rescale", [product], "rescaled");
   }
 
   private layer(node: Node, plan: AttrRecord): NodeId {
@@ -305,7 +302,7 @@ class Lowering {
       attrs: { to, level, scale: this.#scales[level]! },
       ...this.named(node, "bias"),
     });
-    return this.#out.add({ op: "he_add_plain", inputs: [x, bias], attrs: {}, ...this.named(node, "sum") });
+    return this.emit(node, "he_add_plain", [x, bias], "sum");
   }
 
   private constant(node: Node, value: number, level: number, scale: number): NodeId {
@@ -318,28 +315,23 @@ class Lowering {
   }
 
   private product(node: Node, x: NodeId, weights: NodeId): NodeId {
-    return this.#out.add({ op: "he_multiply_plain", inputs: [x, weights], attrs: {}, ...this.named(node, "product") });
+    return this.emit(node, "he_multiply_plain", [x, weights], "product");
   }
 
   private add(node: Node, x: NodeId, y: NodeId): NodeId {
-    return this.#out.add({ op: "he_add", inputs: [x, y], attrs: {}, ...this.named(node, "sum") });
+    return this.emit(node, "he_add", [x, y], "sum");
   }
 
   private rotate(node: Node, x: NodeId, step: number, what: string): NodeId {
-    const steps = normalStep(step, this.#scheme.degree / 2);
+    const steps = normalStep(step, this.#slots);
     return steps === 0
       ? x
       : this.#out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, ...this.named(node, what) });
   }
 
   private rescaled(node: Node, product: NodeId): NodeId {
-    const small = this.#out.add({
-      op: "he_relinearize",
-      inputs: [product],
-      attrs: {},
-      ...this.named(node, "relinearized"),
-    });
-    return this.#out.add({ op: "he_rescale", inputs: [small], attrs: {}, ...this.named(node, "rescaled") });
+    const small = this.emit(node, "he_relinearize", [product], "relinearized");
+    return this.emit(node, "he_rescale", [small], "rescaled");
   }
 
   private atLevel(node: Node, x: NodeId, level: number): NodeId {
@@ -349,7 +341,7 @@ class Lowering {
       type.kind === "cipher" && type.level > level;
       type = this.#out.node(at).type
     ) {
-      at = this.#out.add({ op: "he_mod_switch", inputs: [at], attrs: {}, ...this.named(node, "switched") });
+      at = this.emit(node, "he_mod_switch", [at], "switched");
     }
     return at;
   }
@@ -361,6 +353,10 @@ class Lowering {
   private pairs(node: Node, combine: (x: NodeId, y: NodeId) => NodeId): NodeId[] {
     const other = this.operand(node, 1);
     return this.operand(node, 0).map((x, i) => combine(x, other[i]!));
+  }
+
+  private emit(node: Node, op: PlainOp, inputs: readonly NodeId[], what: string): NodeId {
+    return this.#out.add({ op, inputs, attrs: {}, ...this.named(node, what) });
   }
 
   private named(node: Node, what: string): { readonly name: string; readonly span: Node["span"] } {

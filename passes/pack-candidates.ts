@@ -4,19 +4,18 @@ import { poolWindow } from "../src/ops/nn-pool.ts";
 import {
   type Candidate,
   copyResults,
-  defaultLayout,
   doublings,
   imageResults,
   listResults,
   skewedList,
 } from "../src/packing/candidates.ts";
-import { type Spread, spread } from "../src/packing/positions.ts";
+import type { Spread } from "../src/packing/positions.ts";
 import { gridOf } from "../src/packing/views.ts";
 import type { Layout } from "../src/scheme/layout.ts";
 
-/** A way to pack a layer: layouts of its operands, of its result, and the folds between. */
-export interface Choice extends Candidate {
-  readonly from: readonly Layout[];
+/** A way to pack a layer that reads a model input: the layouts of both, and the folds between. */
+export interface ClientChoice extends Candidate {
+  readonly from: Layout;
 }
 
 /**
@@ -27,15 +26,14 @@ export function resultCandidates(
   node: Node,
   shape: Shape,
   operands: readonly Operand[],
-  wanted: readonly Layout[],
+  wanted: readonly Spread[],
   slots: number,
 ): Candidate[] {
   const first = operands[0]!;
   const period = Math.max(...operands.map((o) => o.spread.period));
   const candidates: Candidate[] = [];
-  const kept = operands.filter((o) => sameShape(o.shape, shape)).map((o) => o.spread.layout);
-  for (const to of [...kept, ...wanted]) {
-    const own = spread(to).period;
+  const kept = operands.filter((o) => sameShape(o.shape, shape)).map((o) => o.spread);
+  for (const { layout: to, period: own } of [...kept, ...wanted]) {
     candidates.push({ to, folds: [] });
     if (own < period) candidates.push({ to, folds: doublings(own, period) });
   }
@@ -48,7 +46,6 @@ export function resultCandidates(
   if (shape.length === 1 || (shape.length === 3 && shape[1] === 1 && shape[2] === 1)) {
     candidates.push(...listResults(rows, period, slots), ...copyResults(rows, period, gapOf(first.spread), slots));
   }
-  if (candidates.length === 0) candidates.push({ to: defaultLayout(shape, slots), folds: [] });
   return candidates;
 }
 
@@ -56,11 +53,12 @@ export interface Operand {
   readonly shape: Shape;
   readonly spread: Spread;
 }
+
 /** Ways to pack a layer that reads a model input, together with the input's layout. */
-export function clientChoices(inputShape: Shape, shape: Shape, slots: number): Choice[] {
+export function clientChoices(inputShape: Shape, shape: Shape, slots: number): ClientChoice[] {
   if (inputShape.length !== 1 || shape.length !== 1) return [];
   const skewed = skewedList(elementCount(inputShape), elementCount(shape), slots);
-  return skewed === undefined ? [] : [{ from: [skewed.from], ...skewed.result }];
+  return skewed === undefined ? [] : [{ from: skewed.from, ...skewed.result }];
 }
 
 /** How many pixels of the operand lie between neighbouring pixels of the result. */

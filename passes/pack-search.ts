@@ -144,8 +144,8 @@ class Search {
   /** Plans for a layer that chooses the layout of the model input it reads. */
   private clientFed(layer: LinearLayer, input: Node, shape: Shape) {
     return clientChoices(shapeOf(input.type)!, shape, this.#slots).flatMap(({ from, to, folds }) => {
-      const planned = this.plan(layer, from, to, folds);
-      return planned === undefined ? [] : [{ from: from[0]!, planned }];
+      const planned = this.plan(layer, [from], to, folds);
+      return planned === undefined ? [] : [{ from, planned }];
     });
   }
 
@@ -165,7 +165,8 @@ class Search {
       shape: shapeOf(nodeAt(this.#graph, layer.operands[i]!).type)!,
       spread: s,
     }));
-    const candidates = resultCandidates(node, shape, operands, wanted, this.#slots)
+    const spreadWanted = wanted.map((layout) => this.spread(layout));
+    const candidates = resultCandidates(node, shape, operands, spreadWanted, this.#slots)
       .map(({ to, folds }) => {
         const least = leastRotations(layer.map, layer.coefficients, spreads, this.spread(to), folds);
         return { to, folds, least };

@@ -1,5 +1,4 @@
-import type { Shape } from "../base/tensor.ts";
-import { elementCount } from "../base/tensor.ts";
+import { elementCount, type Shape } from "../base/tensor.ts";
 import { digit, type Layout, type LayoutDigit, layoutOf } from "../scheme/layout.ts";
 
 /** A layout a layer's result may have, and the folds that go with it. */
