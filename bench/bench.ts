@@ -1,89 +1,65 @@
 /**
- * `npm run bench`: for each example, exact counts beside published ones, and times measured on this machine.
- * Give names of examples to measure only those.
+ * `npm run bench`: exact counts of operations beside published ones, and times measured on this machine.
+ *
+ *     npm run bench -- mlp lenet            only these networks
+ *     npm run bench -- --slots 4096,8192    counts for these rings only
+ *     npm run bench -- --counts             no times
+ *     npm run bench -- --write              writes docs/benchmarks.md, too
  */
-import { type ExampleName, exampleNames, readExample } from "../examples/models.ts";
-import { seededRandom } from "../examples/random.ts";
-import { compileModel, openSession, type Plan, type Tensors, tensor } from "../src/index.ts";
-import { type Column, table } from "../src/report/table.ts";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { table } from "../src/report/table.ts";
+import { type CountRow, countNetwork } from "./count.ts";
+import type { Measured } from "./measure.ts";
+import { type BenchNetwork, networks } from "./networks.ts";
+import { countColumns, measuredColumns, tablesPage } from "./tables.ts";
 
-/** Rotations of Orion's best baby-step giant-step split for the same network and ring (published). */
-const published: { readonly [name in ExampleName]?: string } = { mlp: "77", lola: "57", lenet: "279" };
+const { values: flags, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { counts: { type: "boolean" }, slots: { type: "string" }, write: { type: "boolean" } },
+});
 
-interface Row {
-  readonly name: string;
-  readonly plan: Plan;
-  readonly compileMs: number;
-  readonly firstMs: number;
-  readonly steadyMs: number;
-}
-
-const chosen = exampleNames.filter((name) => process.argv.length === 2 || process.argv.includes(name));
-const rows: Row[] = [];
-for (const name of chosen) rows.push(await measure(name));
-process.stdout.write(
-  table(
-    [
-      column("network", "left", (r) => r.name),
-      column("degree", "right", (r) => `${r.plan.scheme.degree}`),
-      column("levels", "right", (r) => `${r.plan.cost.totals.levels}`),
-      column("rotations", "right", (r) => `${r.plan.cost.totals.rotations}`),
-      column("Orion", "right", (r) => published[r.name as ExampleName] ?? "-"),
-      column("products", "right", (r) => `${r.plan.cost.totals.plainMultiplications}`),
-      column("keys", "right", (r) => `${r.plan.cost.totals.galoisKeys}`),
-      column("bits", "right", (r) => r.plan.precision.boundBits.toFixed(1)),
-      column("compile ms", "right", (r) => r.compileMs.toFixed(0)),
-      column("predicted ms", "right", (r) => r.plan.cost.estimate.milliseconds.toFixed(0)),
-      column("first ms", "right", (r) => r.firstMs.toFixed(0)),
-      column("steady ms", "right", (r) => r.steadyMs.toFixed(0)),
-    ],
-    rows,
-  ),
-);
-
-function column(title: string, align: "left" | "right", cell: (row: Row) => string): Column<Row> {
-  return { title, align, cell };
-}
-
-async function measure(name: ExampleName): Promise<Row> {
-  const { file, host } = readExample(name);
-  const compileTimes: number[] = [];
-  let plan = compileModel(file, host).plan;
-  for (let i = 0; i < 3; i++) {
-    const began = performance.now();
-    plan = compileModel(file, host).plan;
-    compileTimes.push(performance.now() - began);
+const unknown = names.filter((name) => !networks.some((network) => network.name === name));
+if (unknown.length > 0) {
+  console.error(`there is no network '${unknown[0]}', known are ${networks.map(({ name }) => name).join(", ")}`);
+  process.exitCode = 2;
+} else {
+  const chosen = networks.filter(({ name }) => names.length === 0 || names.includes(name));
+  const counts = chosen.flatMap(counted);
+  if (counts.length > 0) process.stdout.write(table(countColumns, counts));
+  const measured = flags.counts ? [] : chosen.filter(({ runs }) => runs).flatMap(measure);
+  if (measured.length > 0) process.stdout.write(`${counts.length > 0 ? "\n" : ""}${table(measuredColumns, measured)}`);
+  if (flags.write && process.exitCode === undefined) {
+    mkdirSync(new URL("../docs", import.meta.url), { recursive: true });
+    writeFileSync(new URL("../docs/benchmarks.md", import.meta.url), tablesPage(counts, measured));
   }
-  console.error(`${name}: compiled, running on SEAL`);
-  const times = await runTimes(plan);
-  return { name, plan, compileMs: Math.min(...compileTimes), ...times };
 }
 
-/** The first inference encodes the weights, later ones find them cached. */
-async function runTimes(plan: Plan): Promise<{ readonly firstMs: number; readonly steadyMs: number }> {
-  const random = seededRandom(1);
-  const inputs: Tensors = new Map(
-    plan.inputs.map(({ name, shape, range: [low, high] }) => {
-      const size = shape.reduce((n, d) => n * d, 1);
-      return [
-        name,
-        tensor(
-          shape,
-          Float64Array.from({ length: size }, () => low + (high - low) * random()),
-        ),
-      ];
-    }),
-  );
-  const session = await openSession(plan);
-  const times: number[] = [];
-  try {
-    for (let i = 0; i < 4; i++) {
-      const began = performance.now();
-      await session.run(inputs);
-      times.push(performance.now() - began);
+function counted(network: BenchNetwork): CountRow[] {
+  const asked = flags.slots?.split(",").map(Number) ?? network.slots;
+  const slots = network.slots.filter((n) => asked.includes(n));
+  const rows: CountRow[] = [];
+  for (const row of countNetwork(network, slots)) {
+    for (const [variant, { compileMs, totals }] of row.counts) {
+      const took = (compileMs / 1000).toFixed(1);
+      console.error(
+        `${network.name}, ${row.slots} slots, ${variant}: ${totals.rotations} rotations, compiled in ${took} s`,
+      );
     }
-  } finally {
-    await session.close();
+    rows.push(row);
   }
-  return { firstMs: times[0]!, steadyMs: Math.min(...times.slice(1)) };
+  return rows;
+}
+
+/** No rows where SEAL or the compiler fails; the other networks still count. */
+function measure({ name }: BenchNetwork): Measured[] {
+  console.error(`${name}: running on SEAL`);
+  const script = fileURLToPath(new URL("measure.ts", import.meta.url));
+  const child = spawnSync(process.execPath, [script, name], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  if (child.status === 0) return JSON.parse(child.stdout) as Measured[];
+  console.error(`${name}: not measured`);
+  process.exitCode = 1;
+  return [];
 }

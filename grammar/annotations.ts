@@ -14,12 +14,21 @@ export const annotationSpecs: ReadonlyMap<string, AnnotationSpec> = new Map<stri
   ["circulant", { doc: "Make the weight block-circulant.", on: "weights", positional: 0, named: ["block"] }],
   ["layout", { doc: "Lay the value out like this.", on: "result", positional: 1, named: [] }],
   [
+    "packing",
+    {
+      doc: "Ways of saving rotations that this layer may use; all of them when nothing is said.",
+      on: "result",
+      positional: 0,
+      named: ["mixing", "complex", "windows", "client"],
+    },
+  ],
+  [
     "plan",
     {
       doc: "The rotations a packed layer is computed with.",
       on: "result",
       positional: 0,
-      named: ["babies", "folds", "giants"],
+      named: ["operands", "giants", "folds", "pairs"],
     },
   ],
 ]);

@@ -2,7 +2,9 @@ import { isProblem } from "../src/base/diagnostic.ts";
 import { annotationOf, type Graph, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
 import { rewrite } from "../src/ir/rewrite.ts";
 import type { LeveledType } from "../src/ops/value-type.ts";
-import { chooseChain, leastHeadroomBits } from "../src/scheme/chain.ts";
+import { chooseChain, largestScaleBits, leastHeadroomBits } from "../src/scheme/chain.ts";
+import { scaleBitsFor } from "../src/scheme/error-model.ts";
+import { fastestPrimeBits } from "../src/scheme/ntt.ts";
 import { bitsOfScale, canonicalScales } from "../src/scheme/parameters.ts";
 import { definePass } from "./pass.ts";
 
@@ -30,7 +32,9 @@ export const assignLevels = definePass({
       return graph;
     }
     const levels = levelsOf(graph);
-    const request = { degree, levels: Math.max(0, ...levels.values()), headroomBits: options.headroomBits };
+    const { headroomBits } = options;
+    const maxScaleBits = scaleBitsWorthwhile(degree, settings.precision, headroomBits);
+    const request = { degree, levels: Math.max(0, ...levels.values()), headroomBits, maxScaleBits };
     const secure = chooseChain({ ...request, security });
     const scheme = isProblem(secure) && settings.insecure ? chooseChain({ ...request, security: 0 }) : secure;
     if (isProblem(scheme)) {
@@ -70,6 +74,15 @@ export const assignLevels = definePass({
     );
   },
 });
+
+/** Bits above the asked precision's least scale that networks lose on the way. */
+const lostBits = 10;
+
+/** The largest scale, log2, worth having: one whose first prime still encodes fast, or more where the precision asks for it. */
+function scaleBitsWorthwhile(degree: number, precision: number, headroomBits: number): number {
+  const fast = fastestPrimeBits - headroomBits;
+  return Math.min(largestScaleBits, Math.max(fast, scaleBitsFor(degree, precision) + lostBits));
+}
 
 /** The level of every encrypted value: the lowest that its users allow. */
 export function levelsOf(graph: Graph): ReadonlyMap<NodeId, number> {

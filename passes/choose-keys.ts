@@ -1,14 +1,17 @@
-import { invariant } from "../src/base/diagnostic.ts";
-import type { Graph, NodeId } from "../src/ir/graph.ts";
-import { rewrite } from "../src/ir/rewrite.ts";
+import type { Graph } from "../src/ir/graph.ts";
+import { type KeyChoice, keyChoices } from "../src/packing/key-budget.ts";
 import { normalStep } from "../src/packing/layer-plan.ts";
+import type { CostTable } from "../src/scheme/cost-table.ts";
+import { composeRotations } from "./compose-rotations.ts";
 import { definePass } from "./pass.ts";
+import { findRotations, residue, slotsOf, stepGroups } from "./rotation-groups.ts";
 
 /**
  * Fixes the set of rotation steps, hence of Galois keys.
  *
  * A key is megabytes to make, send and hold (ckks.md, section 5). Where the target allows fewer keys than the program has steps,
- * the steps used least give way: each is composed of steps that stay, at the price of more rotations.
+ * a smaller set is chosen that makes all rotations by few more: the rotations of one ciphertext are made one from another,
+ * and the terms of a sum are added on the way to it (packing.md, section 6). A conjugation needs a key that nothing replaces.
  *
  * Needs an HE graph. Without `max_keys`, or within it, the graph is left as it is.
  *
@@ -20,80 +23,40 @@ export const chooseKeys = definePass({
   name: "choose-keys",
   doc: "Fix the rotation steps that need Galois keys, within max_keys.",
   run(graph, { settings, diagnostics }) {
-    const { maxKeys } = settings;
-    const uses = stepUses(graph);
-    if (maxKeys === undefined || uses.size <= maxKeys || graph.scheme === undefined) return graph;
-    const slots = graph.scheme.degree / 2;
-    const kept = dropSteps(uses, maxKeys, slots);
-    if (kept.size > maxKeys) {
-      diagnostics.report("too-many-keys", "nowhere", { needed: kept.size, allowed: maxKeys });
+    const { maxKeys, costTable } = settings;
+    const conjugates = conjugationKeys(graph);
+    if (maxKeys === undefined || graph.scheme === undefined) return graph;
+    if (rotationSteps(graph).length + conjugates <= maxKeys) return graph;
+    const choices = rotationChoices(graph, costTable, maxKeys - conjugates);
+    const fitting = choices.filter(({ steps }) => steps.length + conjugates <= maxKeys);
+    if (fitting.length === 0) {
+      const fewest = Math.min(...choices.map(({ steps }) => steps.length)) + conjugates;
+      diagnostics.report("too-many-keys", "nowhere", { needed: fewest, allowed: maxKeys });
       return graph;
     }
-    const paths = composeSteps([...uses.keys()], kept, slots);
-    const rotated = new Map<string, NodeId>();
-    return rewrite(graph, (node, out, draft) => {
-      if (node.op !== "he_rotate") return undefined;
-      return paths.get(node.attrs.steps)!.reduce<NodeId>((x, steps) => {
-        // The first steps of one way may be another's, too.
-        const key = `${x} ${steps}`;
-        const known = rotated.get(key) ?? out.add({ ...node, inputs: [x], attrs: { steps } });
-        rotated.set(key, known);
-        return known;
-      }, draft.inputs[0]!);
-    });
+    return composeRotations(graph, findRotations(graph), leastRotations(fitting));
   },
 });
 
-/** How often each rotation step is used. */
-export function stepUses(graph: Graph): Map<number, number> {
-  const uses = new Map<number, number>();
-  for (const node of graph.nodes)
-    if (node.op === "he_rotate") uses.set(node.attrs.steps, (uses.get(node.attrs.steps) ?? 0) + 1);
-  return uses;
+/** Sets of rotation steps for a program, from those it uses down to `least`, each with what its rotations cost; see `keyChoices`. */
+export function rotationChoices(graph: Graph, table: CostTable, least = 1, mostGrowth?: number): KeyChoice[] {
+  const groups = stepGroups(graph, findRotations(graph), table);
+  return groups.length === 0 ? [] : keyChoices(groups, rotationSteps(graph), slotsOf(graph), least, mostGrowth);
 }
 
-/** Drops the least used steps that are the sum of two others, until few enough are left or none can go. */
-function dropSteps(uses: ReadonlyMap<number, number>, maxKeys: number, slots: number): Set<number> {
-  const kept = new Set(uses.keys());
-  const byUse = [...uses].sort(([a, n], [b, m]) => n - m || Math.abs(b) - Math.abs(a) || a - b).map(([step]) => step);
-  let dropped = true;
-  while (kept.size > maxKeys && dropped) {
-    const free = byUse.find((step) => kept.has(step) && isSumOfOthers(step, kept, slots));
-    dropped = free !== undefined && kept.delete(free);
-  }
-  return kept;
+/** Keys for conjugation that a program needs. */
+export function conjugationKeys(graph: Graph): 0 | 1 {
+  return graph.nodes.some((node) => node.op === "he_conjugate") ? 1 : 0;
 }
 
-function isSumOfOthers(step: number, kept: ReadonlySet<number>, slots: number): boolean {
-  for (const a of kept) {
-    const rest = normalStep(step - a, slots);
-    if (a !== step && rest !== step && kept.has(rest)) return true;
-  }
-  return false;
+/** Steps a program rotates by, as residues. */
+function rotationSteps(graph: Graph): number[] {
+  const slots = slotsOf(graph);
+  const steps = graph.nodes.flatMap((node) => (node.op === "he_rotate" ? [normalStep(node.attrs.steps, slots)] : []));
+  return [...new Set(steps)].sort((a, b) => Math.abs(a) - Math.abs(b) || b - a).map((step) => residue(step, slots));
 }
 
-/** Shortest ways to compose the wanted steps of kept ones (breadth first over the slots). */
-function composeSteps(
-  wanted: readonly number[],
-  kept: ReadonlySet<number>,
-  slots: number,
-): Map<number, readonly number[]> {
-  const paths = new Map<number, readonly number[]>([[0, []]]);
-  let frontier = [0];
-  while (frontier.length > 0 && wanted.some((step) => !paths.has(step))) {
-    const next: number[] = [];
-    for (const from of frontier)
-      for (const step of kept) {
-        const to = normalStep(from + step, slots);
-        if (paths.has(to)) continue;
-        paths.set(to, [...paths.get(from)!, step]);
-        next.push(to);
-      }
-    frontier = next;
-  }
-  invariant(
-    wanted.every((step) => paths.has(step)),
-    "every dropped step is a sum of kept ones",
-  );
-  return paths;
+/** The cheapest choice; of equals the one with the fewest keys. */
+function leastRotations(choices: readonly KeyChoice[]): KeyChoice {
+  return choices.reduce((a, b) => (b.rotations <= a.rotations ? b : a));
 }

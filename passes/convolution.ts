@@ -2,6 +2,7 @@ import type { Tensor } from "../src/base/tensor.ts";
 import { elementCount, type Shape } from "../src/base/tensor.ts";
 import { shapeAt } from "../src/ir/analysis.ts";
 import type { Node, NodeId, OpAttrs } from "../src/ir/graph.ts";
+import type { Sides } from "../src/ops/attributes.ts";
 import { affineOf, isAll, perChannel } from "./affine.ts";
 import type { FoldView } from "./fold.ts";
 import { weightsOf } from "./fold-affine.ts";
@@ -72,11 +73,10 @@ export interface Composition {
 
 /**
  * The geometry of `outer` after `inner` as one convolution. Undefined where padding between them stands in the way: zeros
- * around the values in the middle are not what zeros around the input would make of them.
+ * around the values in the middle are not always what zeros around the input make of them.
  */
 export function composition(outer: Convolution, inner: Convolution): Composition | undefined {
-  const padsBetween = outer.attrs.pad.some((p) => p > 0);
-  if (padsBetween && !commutesWithPadding(inner)) return undefined;
+  if (!commutesWithPadding(inner, outer.attrs.pad)) return undefined;
   const [channels] = inner.input as [number, number, number];
   const groups = gcd(inner.attrs.groups, outer.attrs.groups);
   const along = (axis: 0 | 1) => {
@@ -84,25 +84,40 @@ export function composition(outer: Convolution, inner: Convolution): Composition
     const step = outer.attrs.dilation[axis] * inner.attrs.stride[axis];
     const dilation = gcd(a > 1 ? inner.attrs.dilation[axis] : 0, b > 1 ? step : 0) || 1;
     const kernel = ((a - 1) * inner.attrs.dilation[axis] + (b - 1) * step) / dilation + 1;
-    return { dilation, kernel, stride: inner.attrs.stride[axis] * outer.attrs.stride[axis] };
+    const pad = (side: 0 | 1 | 2 | 3) => inner.attrs.pad[side] + outer.attrs.pad[side] * inner.attrs.stride[axis];
+    return { dilation, kernel, stride: inner.attrs.stride[axis] * outer.attrs.stride[axis], pad };
   };
   const [vertical, horizontal] = [along(0), along(1)];
+  const pad = [vertical.pad(0), horizontal.pad(1), vertical.pad(2), horizontal.pad(3)] as const;
+  const stride = [vertical.stride, horizontal.stride] as const;
+  const dilation = [vertical.dilation, horizontal.dilation] as const;
+  if ([...pad, ...stride, ...dilation].some((v) => v > largestSetting)) return undefined;
   return {
-    attrs: {
-      stride: [vertical.stride, horizontal.stride],
-      dilation: [vertical.dilation, horizontal.dilation],
-      pad: padsBetween ? outer.attrs.pad : inner.attrs.pad,
-      groups,
-    },
+    attrs: { stride, dilation, pad, groups },
     weightShape: [outer.weight.shape[0]!, channels / groups, vertical.kernel, horizontal.kernel],
   };
 }
 
-/** Whether the layer makes zeros around its result of zeros around its input, and nothing else of them. */
-function commutesWithPadding({ attrs, weight, bias }: Convolution): boolean {
-  const { stride, pad } = attrs;
-  const isPoint = weight.shape[2] === 1 && weight.shape[3] === 1 && stride[0] === 1 && stride[1] === 1;
-  return isPoint && pad.every((p) => p === 0) && isAll(bias, 0);
+/** Largest stride, padding and dilation that conv2d takes. */
+const largestSetting = 65535;
+
+/**
+ * Whether zeros around the layer's result are what it makes of enough zeros around its input. It then has no bias, its windows
+ * do not overlap (a window further out sees nothing of the image), and where the padding goes on below or to the right of
+ * the result, no row or column of the image is left over there.
+ */
+function commutesWithPadding({ attrs, weight, bias, input }: Convolution, padding: Sides): boolean {
+  if (padding.every((p) => p === 0)) return true;
+  const alongAxis = (axis: 0 | 1) => {
+    const [before, after] = [padding[axis], padding[axis + 2]!];
+    if (before === 0 && after === 0) return true;
+    const { stride, pad, dilation } = attrs;
+    const span = (weight.shape[2 + axis]! - 1) * dilation[axis] + 1;
+    const size = input[1 + axis]!;
+    const windows = Math.floor((size + pad[axis] + pad[axis + 2]! - span) / stride[axis]) + 1;
+    return span <= stride[axis] && (after === 0 || windows * stride[axis] - pad[axis] >= size);
+  };
+  return isAll(bias, 0) && alongAxis(0) && alongAxis(1);
 }
 
 /** The numbers of the composition: every path from an output over a value in the middle to an input, summed up. */

@@ -1,4 +1,4 @@
-import { type Tensor, tensor } from "../src/base/tensor.ts";
+import type { Tensor } from "../src/base/tensor.ts";
 import { shapeAt } from "../src/ir/analysis.ts";
 import type { GraphBuilder } from "../src/ir/builder.ts";
 import type { Node, NodeId } from "../src/ir/graph.ts";
@@ -6,13 +6,13 @@ import type { Draft } from "../src/ir/rewrite.ts";
 import { type Affine, affineOf, isAll, perChannel } from "./affine.ts";
 import { addConstant, addViews, type Fold, type FoldView, origin, ownViews } from "./fold.ts";
 
-type Weighted = Node & { readonly op: "conv2d" | "dense" };
+export type Weighted = Node & { readonly op: "conv2d" | "dense" };
 
 function isWeighted(node: Node | undefined): node is Weighted {
   return node?.op === "conv2d" || node?.op === "dense";
 }
 
-interface Weights {
+export interface Weights {
   readonly weight: Tensor;
   readonly bias: Float64Array;
 }
@@ -32,38 +32,43 @@ export function foldIntoLayerBefore(view: FoldView, node: Node): Fold | undefine
   const { views, source } = ownViews(view, node, position);
   const layer = source ?? weightedOperand(view, views.at(-1) ?? node, views.length > 0 ? 0 : position);
   if (!isWeighted(layer)) return undefined;
-  const { weight, bias } = weightsOf(view, layer);
+  const folded = scaledOutputs(weightsOf(view, layer), affine);
+  if (folded === undefined) return undefined;
+  return {
+    node,
+    takesIn: [...views, layer],
+    build: (out, mapped) => addViews(out, views, addWeighted(out, layer, mapped(layer.inputs[0]!), folded)),
+  };
+}
+
+/** Weights that compute a layer and then the product and the sum; undefined where these differ within an output channel. */
+export function scaledOutputs({ weight, bias }: Weights, affine: Pick<Affine, "scale" | "shift">): Weights | undefined {
   const outputs = weight.shape[0]!;
   const scale = perChannel(affine.scale, outputs);
   const shift = perChannel(affine.shift, outputs);
   if (scale === undefined || shift === undefined) return undefined;
-  const columns = weight.data.length / outputs;
-  const folded = {
-    weight: tensor(
-      weight.shape,
-      weight.data.map((w, i) => w * scale[Math.floor(i / columns)]!),
-    ),
-    bias: bias.map((b, o) => b * scale[o]! + shift[o]!),
-  };
-  return {
-    node,
-    takesIn: [...views, layer],
-    build: (out, mapped) => {
-      const made = addWeighted(out, layer, mapped(layer.inputs[0]!), folded);
-      return addViews(out, views, made);
-    },
-  };
+  return { weight: scaledRows(weight, scale), bias: bias.map((b, o) => b * scale[o]! + shift[o]!) };
+}
+
+/** The weight itself where nothing changes: it may be large. */
+function scaledRows(weight: Tensor, scale: Float64Array): Tensor {
+  if (isAll(scale, 1)) return weight;
+  const columns = weight.data.length / scale.length;
+  const data = new Float64Array(weight.data.length);
+  for (let o = 0, at = 0; o < scale.length; o++)
+    for (const end = at + columns; at < end; at++) data[at] = weight.data[at]! * scale[o]!;
+  return { shape: weight.shape, data };
 }
 
 /** Weights may change under an annotated layer too: what it asks for is asked of the layer as it will run. */
-function weightedOperand(view: FoldView, node: Node, position: number): Node | undefined {
+export function weightedOperand(view: FoldView, node: Node, position: number): Weighted | undefined {
   const operand = view.at(node.inputs[position]!);
   return isWeighted(operand) && view.userOf(operand)?.id === node.id ? operand : undefined;
 }
 
 /**
- * An elementwise product or sum with constants that only a conv2d or dense reads goes into its weights. A sum before a padded
- * convolution stays: the padding is zeros, not the summand.
+ * An elementwise product or sum with constants that only a conv2d or dense reads goes into its weights; so does a product that
+ * others read, too: it stays for them. A sum before a padded convolution stays: the padding is zeros, not the summand.
  */
 export function foldIntoLayerAfter(
   view: FoldView,
@@ -71,28 +76,37 @@ export function foldIntoLayerAfter(
   wanted: (n: Node) => boolean = () => true,
 ): Fold | undefined {
   if (!isWeighted(node)) return undefined;
-  const { views, source } = ownViews(view, node);
+  const own = ownViews(view, node);
+  const shared = view.at(node.inputs[0]!);
+  const isShared = own.source === undefined && own.views.length === 0 && shared.annotations.length === 0;
+  const source = isShared ? shared : own.source;
   const affine = source !== undefined && wanted(source) ? affineOf(view, source) : undefined;
-  if (source === undefined || affine === undefined) return undefined;
+  // Taken from a value that others read, a sum saves nothing; a product saves this layer the wait for a level.
+  if (source === undefined || affine === undefined || (isShared && affine.levels === 0)) return undefined;
   const before = weightsOf(view, node);
   const folded = node.op === "dense" ? scaledColumns(before, affine) : scaledChannels(view, node, before, affine);
   if (folded === undefined) return undefined;
   return {
     node,
-    takesIn: [...views, source],
-    build: (out, mapped) => addWeighted(out, node, addViews(out, views, mapped(affine.operand)), folded),
+    takesIn: isShared ? [] : [...own.views, source],
+    through: isShared ? [source] : [],
+    build: (out, mapped) => addWeighted(out, node, addViews(out, own.views, mapped(affine.operand)), folded),
   };
 }
 
 function scaledColumns({ weight, bias }: Weights, { scale, shift }: Affine): Weights {
   const columns = weight.shape[1]!;
-  return {
-    weight: tensor(
-      weight.shape,
-      weight.data.map((w, i) => w * scale[i % columns]!),
-    ),
-    bias: bias.map((b, o) => shift.reduce((sum, t, i) => sum + weight.data[o * columns + i]! * t, b)),
-  };
+  const [keeps, adds] = [isAll(scale, 1), !isAll(shift, 0)];
+  const data = keeps ? weight.data : new Float64Array(weight.data.length);
+  const sums = bias.slice();
+  for (let o = 0, at = 0; o < bias.length; o++) {
+    for (let i = 0; i < columns; i++, at++) {
+      const w = weight.data[at]!;
+      if (adds) sums[o]! += w * shift[i]!;
+      if (!keeps) data[at] = w * scale[i]!;
+    }
+  }
+  return { weight: { shape: weight.shape, data }, bias: sums };
 }
 
 function scaledChannels(
@@ -112,22 +126,19 @@ function scaledChannels(
     const group = Math.floor(at / (perGroup * taps) / (outputs / node.attrs.groups));
     return group * perGroup + (Math.floor(at / taps) % perGroup);
   };
-  const folded = {
-    weight: tensor(
-      weight.shape,
-      weight.data.map((w, at) => w * scale[channelAt(at)]!),
-    ),
-    bias: bias.slice(),
-  };
-  for (const [at, w] of weight.data.entries())
-    folded.bias[Math.floor(at / (perGroup * taps))]! += w * shift[channelAt(at)]!;
-  return folded;
+  const data = isAll(scale, 1) ? weight.data : weight.data.map((w, at) => w * scale[channelAt(at)]!);
+  const sums = bias.slice();
+  if (!isAll(shift, 0)) {
+    for (let at = 0; at < data.length; at++)
+      sums[Math.floor(at / (perGroup * taps))]! += weight.data[at]! * shift[channelAt(at)]!;
+  }
+  return { weight: { shape: weight.shape, data }, bias: sums };
 }
 
 /** Adds a conv2d or dense like `layer` with other weights; a bias of zeros is left out unless the layer had one. */
-function addWeighted(out: GraphBuilder, layer: Weighted, input: NodeId, { weight, bias }: Weights): NodeId {
+export function addWeighted(out: GraphBuilder, layer: Weighted, input: NodeId, { weight, bias }: Weights): NodeId {
   const inputs = [input, addConstant(out, layer, "weight", weight)];
   if (layer.inputs.length > 2 || !isAll(bias, 0))
-    inputs.push(addConstant(out, layer, "bias", tensor([bias.length], bias)));
+    inputs.push(addConstant(out, layer, "bias", { shape: [bias.length], data: bias }));
   return out.add({ op: layer.op, attrs: layer.attrs, inputs, ...origin(layer) } as Draft);
 }

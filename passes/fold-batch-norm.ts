@@ -9,9 +9,9 @@ import { definePass } from "./pass.ts";
  *
  * By itself it costs a level and a product per ciphertext; in weights and bias it costs nothing.
  *
- * Goes into the conv2d or dense before it when nothing else reads that, else into the one after it when nothing else reads the
- * normalization; a padded convolution after it takes only a normalization without shift. Else it stays, as a product per
- * channel. Reports a variance that is not positive.
+ * Goes into the conv2d or dense before it when nothing else reads that, else into those after it; a padded convolution after
+ * it takes only a normalization without shift. For whatever else reads it, it stays, as a product per channel. Reports a
+ * variance that is not positive.
  *
  * Before:                                          After:
  *   c = conv2d(x, w)                                 c = conv2d(x, w', b')

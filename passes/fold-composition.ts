@@ -1,4 +1,4 @@
-import { elementCount, tensor } from "../src/base/tensor.ts";
+import { elementCount } from "../src/base/tensor.ts";
 import { shapeAt, sizeAt } from "../src/ir/analysis.ts";
 import type { Node } from "../src/ir/graph.ts";
 import { linearLayer } from "../src/ir/linear.ts";
@@ -6,7 +6,7 @@ import { affineOf, affineSteps, composed, isAll } from "./affine.ts";
 import { composedWeights, composition, convolutionOf } from "./convolution.ts";
 import { addConstant, type Fold, type FoldView, origin, ownViews } from "./fold.ts";
 import { weightsOf } from "./fold-affine.ts";
-import { largestFold, layerCost, linearCost, termsOf } from "./fold-cost.ts";
+import { gapAfter, largestFold, largestWeights, layerCost, linearCost, termsOf } from "./fold-cost.ts";
 
 /** Two layers on images in a row that are both convolutions (pools and products per channel too) become one where that costs less. */
 export function composeConvolutions(view: FoldView, node: Node): Fold | undefined {
@@ -21,8 +21,10 @@ export function composeConvolutions(view: FoldView, node: Node): Fold | undefine
   const merged = composition(outer, inner);
   if (merged === undefined) return undefined;
   const { weightShape, attrs } = merged;
-  const terms = sizeAt(node) * elementCount(weightShape.slice(1));
-  if (linearCost(terms, 1) > layerCost(view.graph, node) + layerCost(view.graph, source)) return undefined;
+  const outputs = sizeAt(node);
+  if (linearCost(outputs * elementCount(weightShape.slice(1)), outputs) > costInRow(view, source, node))
+    return undefined;
+  if (elementCount(weightShape) > largestWeights) return undefined;
   if (elementCount(outer.weight.shape) * elementCount(inner.weight.shape.slice(1)) > largestFold) return undefined;
   const { weight, bias } = composedWeights(outer, inner, merged);
   const named = node.op !== "conv2d" && source.op === "conv2d" ? source : node;
@@ -31,10 +33,14 @@ export function composeConvolutions(view: FoldView, node: Node): Fold | undefine
     takesIn: [source],
     build: (out, mapped) => {
       const inputs = [mapped(inner.operand), addConstant(out, named, "weight", weight)];
-      if (!isAll(bias, 0)) inputs.push(addConstant(out, named, "bias", tensor([bias.length], bias)));
+      if (!isAll(bias, 0)) inputs.push(addConstant(out, named, "bias", { shape: [bias.length], data: bias }));
       return out.add({ op: "conv2d", inputs, attrs, ...origin(named) });
     },
   };
+}
+
+function costInRow({ graph }: FoldView, first: Node, second: Node): number {
+  return layerCost(graph, first) + layerCost(graph, second, gapAfter(graph, first));
 }
 
 /** A dense layer takes in the linear layer before it, whatever that is, where one matrix costs less than both. */
@@ -46,9 +52,8 @@ export function composeDense(view: FoldView, node: Node): Fold | undefined {
   const operand = view.at(layer.operands[0]!);
   const columns = sizeAt(operand);
   const outputs = sizeAt(node);
-  const separate = layerCost(view.graph, node) + layerCost(view.graph, source);
-  if (linearCost(outputs * columns, 1) > separate || termsOf(view.graph, source) * outputs > largestFold)
-    return undefined;
+  if (linearCost(outputs * columns, outputs) > costInRow(view, source, node)) return undefined;
+  if (outputs * columns > largestWeights || termsOf(view.graph, source) * outputs > largestFold) return undefined;
   const { weight, bias } = weightsOf(view, node);
   const merged = new Float64Array(outputs * columns);
   const shift = bias.slice();
@@ -69,8 +74,8 @@ export function composeDense(view: FoldView, node: Node): Fold | undefined {
       const vector = isVector
         ? from
         : out.add({ op: "flatten", inputs: [from], attrs: {}, name: `${node.name}.flat`, span: node.span });
-      const inputs = [vector, addConstant(out, node, "weight", tensor([outputs, columns], merged))];
-      if (!isAll(shift, 0)) inputs.push(addConstant(out, node, "bias", tensor([outputs], shift)));
+      const inputs = [vector, addConstant(out, node, "weight", { shape: [outputs, columns], data: merged })];
+      if (!isAll(shift, 0)) inputs.push(addConstant(out, node, "bias", { shape: [outputs], data: shift }));
       return out.add({ op: "dense", inputs, attrs: {}, ...origin(node) });
     },
   };

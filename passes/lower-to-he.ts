@@ -1,24 +1,25 @@
-import { CompilerBug, type Diagnostics, fail, invariant } from "../src/base/diagnostic.ts";
+import { CompilerBug, type Diagnostics, invariant } from "../src/base/diagnostic.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import { annotationOf, type Graph, type Node, type NodeId, type NodeOf, nodeAt } from "../src/ir/graph.ts";
-import { linearLayer } from "../src/ir/linear.ts";
 import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { opNamed } from "../src/ops/index.ts";
 import type { LeveledType } from "../src/ops/value-type.ts";
-import { type LayerPlan, normalStep, readLayerPlan } from "../src/packing/layer-plan.ts";
-import { type Piece, usedPieces } from "../src/packing/place.ts";
-import { spread } from "../src/packing/positions.ts";
-import { chooseSteps, treeOver } from "../src/packing/steps.ts";
-import { type Layout, printLayout } from "../src/scheme/layout.ts";
+import { trivialPlan, writeLayerPlan } from "../src/packing/layer-plan.ts";
+import { printLayout } from "../src/scheme/layout.ts";
 import { canonicalScales, type Scheme } from "../src/scheme/parameters.ts";
+import { HeEmitter, named, type PlainOp } from "./he-emitter.ts";
+import { lowerLinear } from "./lower-linear.ts";
 import { definePass } from "./pass.ts";
+import { type PlannedNode, plannedNodes, stepsOf } from "./planned-layers.ts";
+import { PreparedValues } from "./prepared-values.ts";
 
 /**
  * Replaces every layer by the SEAL calls that compute it, one node per call.
  *
- * A linear layer becomes rotations by its baby steps, products with encoded weights, rotations by its giant steps and folds,
- * one rescale at the end (rotating before rescaling keeps about five bits, ckks.md section 1), and its bias. Baby steps are
- * made one from another and giant sums are handed down, so that few keys serve many steps.
+ * A linear layer becomes what prepares its operands (complex values, mixing), rotations by its baby steps, products with
+ * encoded weights, rotations by its giant steps and folds, the real part, and its bias. Baby steps are made one from another
+ * and giant sums are handed down, so that few keys serve many steps. One rescale comes last, since rotating before rescaling
+ * keeps two to five bits (ckks.md, section 1); with `early` it comes before the giant steps, which then are faster.
  *
  * Needs leveled types and plans. Afterwards the graph holds ciphertexts and plaintexts only; a node's name is its
  * layer's name, a dot, and what it is.
@@ -31,97 +32,43 @@ import { definePass } from "./pass.ts";
 export const lowerToHe = definePass({
   name: "lower-to-he",
   doc: "Replace layers by the SEAL operations that compute them.",
-  run(graph, { diagnostics }) {
+  /** Layers, counted from the input, that rescale before they rotate their sums; the driver decides by the asked precision. */
+  defaults: { early: 0 as number },
+  run(graph, { diagnostics, options }) {
     invariant(graph.scheme !== undefined, "lower-to-he needs a scheme");
-    const lowering = new Lowering(graph, graph.scheme, diagnostics);
+    const lowering = new Lowering(graph, graph.scheme, diagnostics, options.early);
     for (const node of graph.nodes) lowering.lower(node);
     return lowering.finish();
   },
 });
-
-/** The HE ops that operands alone determine. */
-type PlainOp =
-  | "he_add"
-  | "he_add_plain"
-  | "he_mod_switch"
-  | "he_multiply"
-  | "he_multiply_plain"
-  | "he_negate"
-  | "he_relinearize"
-  | "he_rescale"
-  | "he_square"
-  | "he_subtract";
-
-/** A linear layer before it is lowered: its plan, and the products that have weights. */
-interface PlannedNode {
-  readonly plan: LayerPlan;
-  readonly pieces: readonly Piece[];
-  readonly layouts: readonly Layout[];
-  readonly operands: readonly NodeId[];
-  readonly bias: Float64Array | undefined;
-}
-
-function plannedNodes(graph: Graph): ReadonlyMap<NodeId, PlannedNode> {
-  const planned = new Map<NodeId, PlannedNode>();
-  for (const node of graph.nodes) {
-    const annotation = annotationOf(node, "plan");
-    if (annotation === undefined) continue;
-    const layer = linearLayer(graph, node);
-    const plan = readLayerPlan(annotation.named);
-    if (layer === undefined || plan === undefined) {
-      fail("layer-plan-invalid", node.span, { layer: node.name, reason: "it has no terms or no plan" });
-    }
-    const layouts = layer.operands.map((id) => leveled(nodeAt(graph, id)).layout);
-    const pieces = usedPieces(layer.map, layer.coefficients, layouts.map(spread), spread(leveled(node).layout), plan);
-    if (typeof pieces === "string") fail("layer-plan-invalid", node.span, { layer: node.name, reason: pieces });
-    planned.set(node.id, { plan, pieces, layouts, operands: layer.operands, bias: layer.bias });
-  }
-  return planned;
-}
-
-/** Few rotations from which those of all layers can be composed without doing more of them. */
-function stepsOf(layers: readonly PlannedNode[], slots: number): ReadonlySet<number> {
-  const sets = layers.flatMap(({ pieces, layouts }) => {
-    const inputs = layouts.reduce((n, l) => n + l.ciphertexts, 0);
-    const outputs = new Set(pieces.map((p) => p.to));
-    return [
-      ...Array.from({ length: inputs }, (_, from) => babiesOf(pieces, from)),
-      ...[...outputs].map((to) => giantsOf(pieces.filter((p) => p.to === to))),
-    ];
-  });
-  const folds = layers.flatMap(({ plan, pieces }) => (pieces.length > 0 ? plan.folds : []));
-  return chooseSteps(sets, folds, slots);
-}
-
-function babiesOf(pieces: readonly Piece[], from: number): number[] {
-  return [...new Set(pieces.flatMap((p) => (p.from === from ? [p.baby] : [])))];
-}
-
-function giantsOf(pieces: readonly Piece[]): number[] {
-  return [...new Set(pieces.map((p) => p.giant))];
-}
 
 class Lowering {
   readonly #graph: Graph;
   readonly #diagnostics: Diagnostics;
   readonly #scales: Float64Array;
   readonly #out: GraphBuilder;
+  readonly #he: HeEmitter;
   /** The ciphertexts of each value. */
   readonly #parts = new Map<NodeId, readonly NodeId[]>();
   readonly #constants = new Map<NodeId, NodeId>();
-  readonly #slots: number;
   readonly #layers: ReadonlyMap<NodeId, PlannedNode>;
   /** The rotations that all layers together need. */
   readonly #steps: ReadonlySet<number>;
+  readonly #values: PreparedValues;
+  /** How many linear layers may still rescale early. */
+  #early: number;
 
-  constructor(graph: Graph, scheme: Scheme, diagnostics: Diagnostics) {
-    this.#slots = scheme.degree / 2;
+  constructor(graph: Graph, scheme: Scheme, diagnostics: Diagnostics, early: number) {
+    const slots = scheme.degree / 2;
     this.#layers = plannedNodes(graph);
-    this.#steps = stepsOf([...this.#layers.values()], this.#slots);
+    this.#steps = stepsOf([...this.#layers.values()], slots);
     this.#diagnostics = diagnostics;
     this.#graph = graph;
+    this.#early = early;
     this.#scales = canonicalScales(scheme);
     this.#out = new GraphBuilder(graph.name, scheme);
+    this.#he = new HeEmitter(this.#out, scheme);
+    this.#values = new PreparedValues(this.#he, slots, this.#steps);
   }
 
   finish(): Graph {
@@ -184,7 +131,7 @@ class Lowering {
       return this.pairs(node, (x, y) => this.emit(node, op, [x, y], "sum"));
     }
     const { level } = leveled(node);
-    const layer = this.layer(node, { babies: [0], folds: [], giants: [0] });
+    const layer = this.layer(node, writeLayerPlan(trivialPlan(1)));
     const negate = node.op === "subtract" && a!.op === "constant";
     return this.operand(node, a!.op === "constant" ? 1 : 0).map((part, to) => {
       const x = negate ? this.emit(node, "he_negate", [part], "negated") : part;
@@ -193,67 +140,24 @@ class Lowering {
   }
 
   private linear(node: Node): NodeId[] {
-    const { plan, pieces, layouts, bias, operands: ids } = this.#layers.get(node.id)!;
-    if (pieces.length === 0) this.#diagnostics.report("constant-output", node.span, { layer: node.name });
+    const planned = this.#layers.get(node.id)!;
+    if (planned.pieces.length === 0) this.#diagnostics.report("constant-output", node.span, { layer: node.name });
     const result = leveled(node);
     const level = result.level + 1;
-    const layer = this.layer(node, { ...plan });
-    const sources = ids.map((id) => nodeAt(this.#graph, id));
-    const operands = sources.flatMap((s) => this.#parts.get(s.id)!.map((part) => this.atLevel(node, part, level)));
-    const scales = sources.flatMap((s, i) =>
-      new Array<number>(layouts[i]!.ciphertexts).fill(this.weightScale(leveled(s).level, level)),
-    );
-    invariant(operands.length === scales.length, `'${node.name}' has all its operands`);
-
-    const babies = operands.map((x, from) => this.rotations(node, x, babiesOf(pieces, from)));
-    const product = (piece: Piece): NodeId => {
-      const attrs = { ...piece, level, scale: scales[piece.from]! };
-      const weights = this.#out.add({ op: "he_encode", inputs: [layer], attrs, ...this.named(node, "weights") });
-      return this.product(node, babies[piece.from]!(normalStep(piece.baby, this.#slots)), weights);
-    };
-    return Array.from({ length: result.layout.ciphertexts }, (_, to) => {
-      const own = pieces.filter((piece) => piece.to === to);
-      // A ciphertext that no weight reaches is still a ciphertext.
-      let y =
-        own.length > 0
-          ? this.giantSum(node, own, product)
-          : this.product(node, operands[0]!, this.constant(node, 0, level, scales[0]!));
-      for (const fold of own.length > 0 ? plan.folds : []) y = this.add(node, y, this.rotate(node, y, fold, "fold"));
-      const lowered = this.emit(node, "he_rescale", [y], "rescaled");
-      return bias === undefined ? lowered : this.plusBias(node, layer, lowered, to, result.level);
+    const layer = this.layer(node, writeLayerPlan(planned.plan));
+    const lowered = lowerLinear(this.#he, this.#values, {
+      node,
+      planned,
+      layer,
+      level,
+      parts: planned.operands.map((id) => this.#parts.get(id)!),
+      scales: planned.operands.map((id) => this.weightScale(leveled(nodeAt(this.#graph, id)).level, level)),
+      to: result.layout,
+      steps: this.#steps,
+      early: this.#early-- > 0,
     });
-  }
-
-  /** The rotations of a ciphertext by baby steps, each made from its parent's when it is first asked for. */
-  private rotations(node: Node, x: NodeId, steps: readonly number[]): (step: number) => NodeId {
-    const { parent } = treeOver(steps, this.#steps, this.#slots);
-    const made = new Map([[0, x]]);
-    const rotation = (step: number): NodeId => {
-      const known = made.get(step);
-      if (known !== undefined) return known;
-      const from = parent.get(step)!;
-      const rotated = this.rotate(node, rotation(from), step - from, "baby");
-      made.set(step, rotated);
-      return rotated;
-    };
-    return rotation;
-  }
-
-  /** The products of one result, summed by giant step; sums flow from the outermost step to 0 by Horner's rule. */
-  private giantSum(node: Node, pieces: readonly Piece[], product: (piece: Piece) => NodeId): NodeId {
-    const { order, parent } = treeOver(giantsOf(pieces), this.#steps, this.#slots);
-    const sums = new Map<number, NodeId>();
-    const addTo = (giant: number, term: NodeId): void => {
-      const sum = sums.get(giant);
-      sums.set(giant, sum === undefined ? term : this.add(node, sum, term));
-    };
-    for (const giant of [...order.toReversed(), 0]) {
-      for (const piece of pieces) if (normalStep(piece.giant, this.#slots) === giant) addTo(giant, product(piece));
-      if (giant === 0) continue;
-      const to = parent.get(giant)!;
-      addTo(to, this.rotate(node, sums.get(giant)!, giant - to, "giant"));
-    }
-    return sums.get(0)!;
+    if (planned.bias === undefined) return lowered;
+    return lowered.map((x, to) => this.plusBias(node, layer, x, to, result.level));
   }
 
   /** The scale that weights need so that a value of canonical scale `have` lands on the canonical scale below `level`. */
@@ -268,8 +172,8 @@ class Lowering {
   private dropped(node: Node, x: NodeId): NodeId {
     const level = leveled(node).level + 1;
     const have = leveled(nodeAt(this.#graph, node.inputs[0]!)).level;
-    const one = this.constant(node, 1, level, this.weightScale(have, level));
-    const product = this.product(node, this.atLevel(node, x, level), one);
+    const one = this.#he.constant(node, 1, level, this.weightScale(have, level));
+    const product = this.emit(node, "he_multiply_plain", [this.#he.atLevel(node, x, level), one], "product");
     return this.emit(node, "he_rescale", [product], "rescaled");
   }
 
@@ -291,7 +195,7 @@ class Lowering {
         to: printLayout(leveled(node).layout),
         plan,
       },
-      ...this.named(node, "layer"),
+      ...named(node, "layer"),
     });
   }
 
@@ -300,50 +204,14 @@ class Lowering {
       op: "he_encode_bias",
       inputs: [layer],
       attrs: { to, level, scale: this.#scales[level]! },
-      ...this.named(node, "bias"),
+      ...named(node, "bias"),
     });
     return this.emit(node, "he_add_plain", [x, bias], "sum");
-  }
-
-  private constant(node: Node, value: number, level: number, scale: number): NodeId {
-    return this.#out.add({
-      op: "he_encode_constant",
-      inputs: [],
-      attrs: { value, level, scale },
-      ...this.named(node, "constant"),
-    });
-  }
-
-  private product(node: Node, x: NodeId, weights: NodeId): NodeId {
-    return this.emit(node, "he_multiply_plain", [x, weights], "product");
-  }
-
-  private add(node: Node, x: NodeId, y: NodeId): NodeId {
-    return this.emit(node, "he_add", [x, y], "sum");
-  }
-
-  private rotate(node: Node, x: NodeId, step: number, what: string): NodeId {
-    const steps = normalStep(step, this.#slots);
-    return steps === 0
-      ? x
-      : this.#out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, ...this.named(node, what) });
   }
 
   private rescaled(node: Node, product: NodeId): NodeId {
     const small = this.emit(node, "he_relinearize", [product], "relinearized");
     return this.emit(node, "he_rescale", [small], "rescaled");
-  }
-
-  private atLevel(node: Node, x: NodeId, level: number): NodeId {
-    let at = x;
-    for (
-      let type = this.#out.node(at).type;
-      type.kind === "cipher" && type.level > level;
-      type = this.#out.node(at).type
-    ) {
-      at = this.emit(node, "he_mod_switch", [at], "switched");
-    }
-    return at;
   }
 
   private operand(node: Node, position: number): readonly NodeId[] {
@@ -356,11 +224,7 @@ class Lowering {
   }
 
   private emit(node: Node, op: PlainOp, inputs: readonly NodeId[], what: string): NodeId {
-    return this.#out.add({ op, inputs, attrs: {}, ...this.named(node, what) });
-  }
-
-  private named(node: Node, what: string): { readonly name: string; readonly span: Node["span"] } {
-    return { name: `${node.name}.${what}`, span: node.span };
+    return this.#he.emit(node, op, inputs, what);
   }
 }
 

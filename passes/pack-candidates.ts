@@ -1,21 +1,32 @@
 import { elementCount, type Shape, sameShape } from "../src/base/tensor.ts";
-import type { Node } from "../src/ir/graph.ts";
+import type { Node, OpAttrs } from "../src/ir/graph.ts";
 import { poolWindow } from "../src/ops/nn-pool.ts";
 import {
   type Candidate,
+  complexResults,
   copyResults,
   doublings,
   imageResults,
   listResults,
-  skewedList,
 } from "../src/packing/candidates.ts";
 import type { Spread } from "../src/packing/positions.ts";
 import { gridOf } from "../src/packing/views.ts";
-import type { Layout } from "../src/scheme/layout.ts";
 
-/** A way to pack a layer that reads a model input: the layouts of both, and the folds between. */
-export interface ClientChoice extends Candidate {
-  readonly from: Layout;
+/** What the packing of a layer may use besides rotations and products. */
+export interface PackFeatures {
+  /** Character mixing. */
+  readonly mixing: boolean;
+  /** Complex values between layers and in what the client sends and receives. */
+  readonly complex: boolean;
+  /** Rows apart from each other, with folds between them, and rows shared out among copies. */
+  readonly windows: boolean;
+  /** Layouts of model inputs chosen by the layers that read them. */
+  readonly client: boolean;
+}
+
+export interface Operand {
+  readonly shape: Shape;
+  readonly spread: Spread;
 }
 
 /**
@@ -28,48 +39,51 @@ export function resultCandidates(
   operands: readonly Operand[],
   wanted: readonly Spread[],
   slots: number,
+  features: PackFeatures,
+  /** Whether the client alone reads the result. */
+  isLast: boolean,
 ): Candidate[] {
   const first = operands[0]!;
   const period = Math.max(...operands.map((o) => o.spread.period));
   const candidates: Candidate[] = [];
   const kept = operands.filter((o) => sameShape(o.shape, shape)).map((o) => o.spread);
   for (const { layout: to, period: own } of [...kept, ...wanted]) {
+    if (to.complex) continue;
     candidates.push({ to, folds: [] });
     if (own < period) candidates.push({ to, folds: doublings(own, period) });
   }
-  const grid = gridOf(first.spread.layout, first.shape);
+  const grid = gridOf(first.spread.layout, first.shape, strideOf(node));
   if (shape.length === 3 && grid !== undefined) {
-    const [strideY, strideX] = strideOf(node);
-    candidates.push(...imageResults(shape, grid.stepX * strideX, grid.stepY * strideY, period, slots));
+    candidates.push(...imageResults(shape, grid.stepX, grid.stepY, period, slots));
   }
   const rows = elementCount(shape);
   if (shape.length === 1 || (shape.length === 3 && shape[1] === 1 && shape[2] === 1)) {
-    candidates.push(...listResults(rows, period, slots), ...copyResults(rows, period, gapOf(first.spread), slots));
+    const lists = listResults(rows, period, slots);
+    if (!features.windows) return [...candidates, ...lists.slice(0, 1)];
+    const gap = gapOf(first.spread);
+    candidates.push(...lists, ...copyResults(rows, period, gap, slots));
+    const complexOperand = operands.some((o) => o.spread.layout.complex);
+    if (isLast && features.complex && !complexOperand) {
+      const fits = (c: Candidate) => c.to.ciphertexts === 1;
+      candidates.push(...complexResults(rows, (half) => copyResults(half, period, gap, slots)));
+      candidates.push(...complexResults(rows, (half) => listResults(half, period, slots).filter(fits)));
+    }
   }
   return candidates;
 }
 
-export interface Operand {
-  readonly shape: Shape;
-  readonly spread: Spread;
-}
-
-/** Ways to pack a layer that reads a model input, together with the input's layout. */
-export function clientChoices(inputShape: Shape, shape: Shape, slots: number): ClientChoice[] {
-  if (inputShape.length !== 1 || shape.length !== 1) return [];
-  const skewed = skewedList(elementCount(inputShape), elementCount(shape), slots);
-  return skewed === undefined ? [] : [{ from: skewed.from, ...skewed.result }];
-}
-
-/** How many pixels of the operand lie between neighbouring pixels of the result. */
+/** How many pixels of the first operand lie between neighbouring pixels of the result. */
 function strideOf(node: Node): readonly [number, number] {
   if (node.op === "conv2d") return node.attrs.stride;
-  return node.op === "avg_pool" ? poolWindow(node.attrs).stride : [1, 1];
+  if (node.op === "avg_pool") return poolWindow(node.attrs).stride;
+  const [first] = node.op === "sum_of" ? node.attrs.layers : [];
+  if (first?.op === "conv2d") return (first.attrs as OpAttrs<"conv2d">).stride;
+  return first?.op === "avg_pool" ? poolWindow(first.attrs as OpAttrs<"avg_pool">).stride : [1, 1];
 }
 
 /** The largest power of two that divides the slots of all elements: neighbours in between are idle. */
-function gapOf({ elements, period }: Spread): number {
+function gapOf({ elements, layout, period }: Spread): number {
   let bits = period;
-  for (let p = 0; p < period; p++) if (elements[p]! >= 0) bits |= p;
+  for (let p = 0; p < elements.length; p++) if (elements[p]! >= 0) bits |= p % layout.slots;
   return bits & -bits;
 }

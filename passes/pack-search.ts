@@ -1,22 +1,23 @@
 import { invariant } from "../src/base/diagnostic.ts";
-import { elementCount, type Shape } from "../src/base/tensor.ts";
+import type { Shape } from "../src/base/tensor.ts";
 import { type Graph, inputNodes, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
-import { type LinearLayer, linearLayer } from "../src/ir/linear.ts";
-import { identityMap } from "../src/ops/linear-maps.ts";
+import type { LinearLayer } from "../src/ir/linear.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import { defaultLayout } from "../src/packing/candidates.ts";
-import type { LayerPlan } from "../src/packing/layer-plan.ts";
-import { leastRotations, type PlannedLayer, planLayer } from "../src/packing/plan-layer.ts";
-import { type Spread, spread } from "../src/packing/positions.ts";
+import type { LayerPlan, OperandPlan } from "../src/packing/layer-plan.ts";
+import type { PlannedLayer } from "../src/packing/layer-request.ts";
 import { sliced, transposed } from "../src/packing/views.ts";
-import { type Layout, printLayout, sameLayout } from "../src/scheme/layout.ts";
-import { clientChoices, resultCandidates } from "./pack-candidates.ts";
+import { type Layout, printLayout, samePlacement } from "../src/scheme/layout.ts";
+import type { PackCosts } from "./pack-costs.ts";
+import { hopelessBy, LayerPlans, type SearchRequest } from "./pack-layers.ts";
 
 /** How one node is packed. */
 export interface Decision {
   readonly layout: Layout;
   /** Set when the packing engine computes the node. */
   readonly plan?: LayerPlan;
+  /** Plans that cost the same and need other keys. */
+  readonly alternatives?: readonly LayerPlan[];
   /** Operands (by position) that must be laid out anew before the node can use them. */
   readonly relayouts: ReadonlyMap<number, PlannedLayer>;
 }
@@ -26,65 +27,99 @@ export type Decisions = ReadonlyMap<NodeId, Decision>;
 /** A packing of the nodes so far. Inputs that nothing has read yet have no decision. */
 interface State {
   readonly decisions: Decisions;
+  /** Milliseconds. */
   readonly cost: number;
+  readonly rotations: number;
 }
 
 /** States kept at each node: enough that a costlier layout may win by what follows. */
 const beamWidth = 6;
-/** A product with a plaintext, measured in rotations. */
-const productCost = 0.08;
-/** A level spent on laying a value out anew, measured in rotations. */
-const levelCost = 12;
-/** A layout that costs so many rotations more than another is not worth planning for what may follow. */
-const hopelessBy = 6;
-/** What each further ciphertext of a value costs its later users, measured in rotations. */
-const ciphertextCost = 1;
+/** Cost tables are not exact: of packings that differ by less than this share, the one with fewer rotations (and keys) is taken. */
+const tolerance = 0.01;
 
 /**
- * Chooses layouts and plans for a whole network: a beam search along the nodes over the layouts worth trying for each,
- * by the rotations and products they cost.
+ * Chooses layouts and plans for a whole network: a search along the nodes over the layouts worth trying for each, by the time
+ * they cost; of all packings that leave the values still needed in the same layouts, only the fastest goes on.
+ *
+ * Of large layers a sample of rows is looked at. Where a plan turns out not to cover the others, the search is made once more
+ * with all rows of that layer.
  */
-export function searchPacking(graph: Graph, slots: number): Decisions {
-  const search = new Search(graph, slots);
-  let beam: State[] = [{ decisions: new Map(), cost: 0 }];
-  for (const node of graph.nodes) {
-    if (node.op === "constant" || node.op === "input") continue;
-    const next = beam.flatMap((state) => search.extend(state, node));
-    invariant(next.length > 0, `no packing for '${node.name}'`);
-    beam = cheapest(next);
+export function searchPacking(request: SearchRequest): Decisions {
+  const whole = new Set<NodeId>();
+  for (;;) {
+    const layers = new LayerPlans(request, whole);
+    const decisions = new Search(request, layers).run();
+    const uncovered = layers.sampled(decisions).filter((id) => !layers.covers(decisions, id));
+    if (uncovered.length === 0) return decisions;
+    for (const id of uncovered) whole.add(id);
   }
-  return search.complete(beam[0]!);
-}
-
-/** The best states, at most one for each way the values are laid out. */
-function cheapest(states: readonly State[]): State[] {
-  const kept: State[] = [];
-  const seen = new Set<string>();
-  const ascending = [...states].sort((a, b) => a.cost - b.cost);
-  for (const state of ascending) {
-    if (state.cost > ascending[0]!.cost + 2 * hopelessBy) break;
-    const key = [...state.decisions.values()].map((d) => printLayout(d.layout)).join("|");
-    if (seen.has(key)) continue;
-    seen.add(key);
-    kept.push(state);
-    if (kept.length === beamWidth) break;
-  }
-  return kept;
 }
 
 class Search {
   readonly #graph: Graph;
   readonly #slots: number;
+  readonly #costs: PackCosts;
+  readonly #features: SearchRequest["features"];
+  readonly #layers: LayerPlans;
   readonly #users: ReadonlyMap<NodeId, readonly Node[]>;
-  readonly #spreads = new Map<string, Spread>();
-  readonly #layers = new Map<NodeId, LinearLayer | undefined>();
-  readonly #results = new Map<string, readonly PlannedLayer[]>();
-  readonly #relayouts = new Map<string, PlannedLayer | undefined>();
+  readonly #outputs: ReadonlySet<NodeId>;
+  /** The last node that reads each value. */
+  readonly #lastUse: ReadonlyMap<NodeId, NodeId>;
 
-  constructor(graph: Graph, slots: number) {
+  constructor(request: SearchRequest, layers: LayerPlans) {
+    const { graph, slots, costs, features } = request;
+    this.#layers = layers;
     this.#graph = graph;
     this.#slots = slots;
+    this.#costs = costs;
+    this.#features = features;
     this.#users = usersOf(graph);
+    this.#outputs = new Set(graph.outputs.map((o) => o.node));
+    this.#lastUse = new Map(
+      [...this.#users].map(([id, users]) => [
+        id,
+        users.reduce<number>((last, u) => Math.max(last, u.id), -1) as NodeId,
+      ]),
+    );
+  }
+
+  run(): Decisions {
+    let beam: State[] = [{ decisions: new Map(), cost: 0, rotations: 0 }];
+    for (const node of this.#graph.nodes) {
+      if (node.op === "constant" || node.op === "input") continue;
+      const next = beam.flatMap((state) => this.extend(state, node));
+      invariant(next.length > 0, `no packing for '${node.name}'`);
+      beam = this.cheapest(next, node);
+    }
+    return this.complete(beam[0]!);
+  }
+
+  /** The best states after a node, at most one for each way the values still needed are laid out. */
+  cheapest(states: readonly State[], node: Node): State[] {
+    const kept = new Map<string, State>();
+    const ascending = [...states].sort((a, b) => a.cost - b.cost);
+    const limit = ascending[0]!.cost + 2 * hopelessBy * this.#costs.linear(node).rotation;
+    const least = new Map<string, number>();
+    for (const state of ascending) {
+      const key = this.frontier(state, node);
+      const best = kept.get(key);
+      if (best === undefined) {
+        if (kept.size === beamWidth || state.cost > limit) break;
+        least.set(key, state.cost);
+        kept.set(key, state);
+      } else if (state.cost <= least.get(key)! * (1 + tolerance) && state.rotations < best.rotations) {
+        kept.set(key, state);
+      }
+    }
+    return [...kept.values()];
+  }
+
+  /** How the values are laid out that layers after `node` read. */
+  private frontier(state: State, node: Node): string {
+    return [...state.decisions]
+      .filter(([id]) => this.#lastUse.get(id)! > node.id)
+      .map(([id, d]) => `${id} ${printLayout(d.layout)}`)
+      .join("|");
   }
 
   /** All states in which `node` is packed too. */
@@ -103,8 +138,8 @@ class Search {
       );
       if (relabeled.length > 0) return relabeled;
     }
-    const layer = this.layer(node);
-    if (layer !== undefined) return this.linear(state, node, layer, encrypted, shape);
+    const layer = this.#layers.layer(node);
+    if (layer !== undefined) return this.linear(state, node, layer);
     return this.elementwise(state, node, encrypted);
   }
 
@@ -123,70 +158,35 @@ class Search {
     const source = this.fixed(state, [id!]);
     const from = shapeOf(nodeAt(this.#graph, id!).type)!;
     const layout = change(source.decisions.get(id!)!.layout, from);
-    return layout === undefined ? [] : [this.decide(source, node, { layout, relayouts: new Map() }, 0)];
+    return layout === undefined ? [] : [this.decide(source, node, { layout, relayouts: new Map() }, 0, 0)];
   }
 
-  private linear(state: State, node: Node, layer: LinearLayer, encrypted: readonly Node[], shape: Shape): State[] {
-    const [first] = encrypted;
-    const fed = encrypted.length === 1 && this.isOpen(state, first!) ? this.clientFed(layer, first!, shape) : [];
-    const states = fed.map(({ from, planned }) => this.decideLinear(this.settle(state, first!, from), node, planned));
-    const ready = this.fixed(
-      state,
-      encrypted.map((n) => n.id),
-    );
-    const from = encrypted.map((n) => ready.decisions.get(n.id)!.layout);
-    for (const planned of this.results(node, layer, from, this.wantedBy(ready, node))) {
-      states.push(this.decideLinear(ready, node, planned));
-    }
-    return states;
-  }
-
-  /** Plans for a layer that chooses the layout of the model input it reads. */
-  private clientFed(layer: LinearLayer, input: Node, shape: Shape) {
-    return clientChoices(shapeOf(input.type)!, shape, this.#slots).flatMap(({ from, to, folds }) => {
-      const planned = this.plan(layer, [from], to, folds);
-      return planned === undefined ? [] : [{ from, planned }];
+  private linear(state: State, node: Node, layer: LinearLayer): State[] {
+    const [first] = layer.operands;
+    const input = nodeAt(this.#graph, first!);
+    const alone = layer.operands.length === 1 && this.isOpen(state, input) && this.hasOneReader(input);
+    const fed = alone && this.#features(node).client ? this.#layers.clientFed(node, layer, input, this.#users) : [];
+    const states = fed.map(({ from, planned }) => this.decideLinear(this.settle(state, input, from), node, planned));
+    const ready = this.fixed(state, layer.operands);
+    const results = this.#layers.results(node, layer, {
+      from: layer.operands.map((id) => ready.decisions.get(id)!.layout),
+      wanted: this.wantedBy(ready, node),
+      done: layer.operands.map((id) => this.preparedBefore(ready, id)),
+      isLast: this.#users.get(node.id)!.length === 0 && this.#outputs.has(node.id),
     });
+    return [...states, ...results.map((planned) => this.decideLinear(ready, node, planned))];
   }
 
-  /** Plans for a layer whose operands have layouts, but for those that cost hopelessly more than another. */
-  private results(
-    node: Node,
-    layer: LinearLayer,
-    from: readonly Layout[],
-    wanted: readonly Layout[],
-  ): readonly PlannedLayer[] {
-    const key = [node.id, ...from.map(printLayout), "for", ...wanted.map(printLayout)].join("|");
-    const known = this.#results.get(key);
-    if (known !== undefined) return known;
-    const shape = shapeOf(node.type)!;
-    const spreads = from.map((layout) => this.spread(layout));
-    const operands = spreads.map((s, i) => ({
-      shape: shapeOf(nodeAt(this.#graph, layer.operands[i]!).type)!,
-      spread: s,
-    }));
-    const spreadWanted = wanted.map((layout) => this.spread(layout));
-    const candidates = resultCandidates(node, shape, operands, spreadWanted, this.#slots)
-      .map(({ to, folds }) => {
-        const least = leastRotations(layer.map, layer.coefficients, spreads, this.spread(to), folds);
-        return { to, folds, least };
-      })
-      .sort((a, b) => a.least - b.least);
-    const results: PlannedLayer[] = [];
-    let fewest = Number.POSITIVE_INFINITY;
-    for (const { to, folds, least } of candidates) {
-      if (least > fewest + hopelessBy) break;
-      const planned = this.plan(layer, from, to, folds);
-      if (planned === undefined) continue;
-      fewest = Math.min(fewest, planned.rotations);
-      results.push(planned);
+  /** How layers before have prepared a value: their rotations need not be done again. */
+  private preparedBefore(state: State, id: NodeId): OperandPlan[] {
+    const plans: OperandPlan[] = [];
+    for (const user of this.#users.get(id)!) {
+      const plan = state.decisions.get(user.id)?.plan;
+      if (plan === undefined) continue;
+      for (const [i, operand] of this.#layers.layer(user)!.operands.entries())
+        if (operand === id) plans.push(plan.operands[i]!);
     }
-    if (results.length === 0) {
-      const planned = this.plan(layer, from, defaultLayout(shape, this.#slots), []);
-      if (planned !== undefined) results.push(planned);
-    }
-    this.#results.set(key, results);
-    return results;
+    return plans;
   }
 
   /** Encrypted operands must have one layout; the others are laid out like one of them. */
@@ -196,35 +196,48 @@ class Search {
       encrypted.map((n) => n.id),
     );
     const layouts = encrypted.map((n) => ready.decisions.get(n.id)!.layout);
-    const distinct = layouts.filter((l, i) => layouts.findIndex((other) => sameLayout(l, other)) === i);
-    return distinct.flatMap((layout) => {
+    const repeats = Math.max(...layouts.map((l) => l.repeats));
+    const distinct = layouts.filter((l, i) => layouts.findIndex((other) => samePlacement(l, other)) === i);
+    return distinct.flatMap((placement) => {
       const relayouts = new Map<number, PlannedLayer>();
-      let cost = 0;
+      let layout: Layout = { ...placement, repeats };
+      let cost = this.#costs.elementwise(node, layout);
+      let rotations = 0;
       for (const [position, id] of node.inputs.entries()) {
         const own = ready.decisions.get(id)?.layout;
-        if (own === undefined || sameLayout(own, layout)) continue;
-        const planned = this.planRelayout(own, layout, elementCount(shapeOf(node.type)!));
+        if (own === undefined || samePlacement(own, layout)) continue;
+        const planned = this.#layers.relayout(node, own, layout);
         if (planned === undefined) return [];
         relayouts.set(position, planned);
-        cost += planned.rotations + productCost * planned.products + levelCost;
+        layout = { ...layout, repeats: Math.max(layout.repeats, planned.to.repeats) };
+        cost += planned.cost + this.#costs.extraLevel(node);
+        rotations += planned.rotations;
       }
-      return [this.decide(ready, node, { layout, relayouts }, cost)];
+      return [this.decide(ready, node, { layout, relayouts }, cost, rotations)];
     });
   }
 
   private decideLinear(state: State, node: Node, planned: PlannedLayer): State {
-    const cost = planned.rotations + productCost * planned.products + ciphertextCost * (planned.to.ciphertexts - 1);
-    return this.decide(state, node, { layout: planned.to, plan: planned.plan, relayouts: new Map() }, cost);
+    const { to: layout, plan, alternatives } = planned;
+    const decision = { layout, plan, alternatives, relayouts: new Map<number, PlannedLayer>() };
+    return this.decide(state, node, decision, planned.cost, planned.rotations);
   }
 
-  private decide(state: State, node: Node, decision: Decision, cost: number): State {
-    return { decisions: new Map(state.decisions).set(node.id, decision), cost: state.cost + cost };
+  private decide(state: State, node: Node, decision: Decision, cost: number, rotations: number): State {
+    const decisions = new Map(state.decisions).set(node.id, decision);
+    return { decisions, cost: state.cost + cost, rotations: state.rotations + rotations };
   }
 
   /** Whether a value is a model input, or a view of one, that nothing has read yet. */
   private isOpen(state: State, node: Node): boolean {
     if (state.decisions.has(node.id)) return false;
     return node.op === "input" || (isView(node) && this.isOpen(state, nodeAt(this.#graph, node.inputs[0]!)));
+  }
+
+  /** Whether one layer alone reads a model input, through views perhaps. */
+  private hasOneReader(node: Node): boolean {
+    const once = this.#users.get(node.id)!.length === 1 && !this.#outputs.has(node.id);
+    return once && (!isView(node) || this.hasOneReader(nodeAt(this.#graph, node.inputs[0]!)));
   }
 
   /** Gives an open value a layout, and whatever it is a view of. */
@@ -234,10 +247,15 @@ class Search {
     const source = isView(node) ? nodeAt(this.#graph, node.inputs[0]!) : undefined;
     const settled = source === undefined ? state : this.settle(state, source, layout);
     const chosen =
-      source === undefined
-        ? (layout ?? defaultLayout(shapeOf(node.type)!, this.#slots))
-        : settled.decisions.get(source.id)!.layout;
-    return this.decide(settled, node, { layout: chosen, relayouts: new Map() }, 0);
+      source === undefined ? (layout ?? this.unread(shapeOf(node.type)!)) : settled.decisions.get(source.id)!.layout;
+    const cost = source === undefined ? this.#costs.input(node, chosen) : 0;
+    return this.decide(settled, node, { layout: chosen, relayouts: new Map() }, cost, 0);
+  }
+
+  /** The layout of an input whose reader does not choose one. */
+  private unread(shape: Shape): Layout {
+    const layout = defaultLayout(shape, this.#slots);
+    return { ...layout, repeats: this.#layers.spread(layout).period };
   }
 
   /** The state in which all of the given values have layouts. */
@@ -256,39 +274,6 @@ class Search {
       }
     }
     return layouts;
-  }
-
-  private layer(node: Node): LinearLayer | undefined {
-    if (!this.#layers.has(node.id)) this.#layers.set(node.id, linearLayer(this.#graph, node));
-    return this.#layers.get(node.id);
-  }
-
-  private planRelayout(from: Layout, to: Layout, size: number): PlannedLayer | undefined {
-    const key = `${printLayout(from)}|${printLayout(to)}`;
-    if (!this.#relayouts.has(key)) {
-      const layer = { map: identityMap(size), coefficients: Float64Array.of(1) };
-      this.#relayouts.set(key, this.plan(layer, [from], to, []));
-    }
-    return this.#relayouts.get(key);
-  }
-
-  private plan(
-    { map, coefficients }: Pick<LinearLayer, "map" | "coefficients">,
-    from: readonly Layout[],
-    to: Layout,
-    folds: readonly number[],
-  ): PlannedLayer | undefined {
-    const spreads = from.map((layout) => this.spread(layout));
-    return planLayer(map, coefficients, spreads, this.spread(to), folds);
-  }
-
-  private spread(layout: Layout): Spread {
-    const key = printLayout(layout);
-    const known = this.#spreads.get(key);
-    if (known !== undefined) return known;
-    const made = spread(layout);
-    this.#spreads.set(key, made);
-    return made;
   }
 }
 

@@ -1,7 +1,11 @@
-import type { Annotation } from "../src/ir/graph.ts";
+import { type Annotation, annotationOf, type Node } from "../src/ir/graph.ts";
 import { rewrite } from "../src/ir/rewrite.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
-import type { LayerPlan } from "../src/packing/layer-plan.ts";
+import { type LayerPlan, writeLayerPlan } from "../src/packing/layer-plan.ts";
+import { defaultCostTable } from "../src/scheme/cost-table.ts";
+import type { PackFeatures } from "./pack-candidates.ts";
+import { packCosts } from "./pack-costs.ts";
+import { fewestKeys } from "./pack-keys.ts";
 import { searchPacking } from "./pack-search.ts";
 import { definePass } from "./pass.ts";
 
@@ -12,20 +16,26 @@ import { definePass } from "./pass.ts";
  * its sides; so layouts are chosen for the network as a whole.
  *
  * Needs the ring degree in the settings. Linear layers get a plan; flatten, reshape, and most transposes and slices only
- * relabel slots; values that meet slot by slot in different layouts get a `relayout` between.
+ * relabel slots; values that meet slot by slot in different layouts get a `relayout` between. Each option switches one way of
+ * saving rotations off, for all layers; an annotation `@packing(mixing = false)` does so for one.
  *
  * Before:  y: tensor [10] = dense(x, w)
- * After:   y: packed [10] in "..." = dense(x, w)  @plan(babies = [0, 1, 2], folds = [16, 32], giants = [0, 3])
+ * After:   y: packed [10] in "..." = dense(x, w)  @plan(operands = [{babies = [0, 1, 2]}], giants = [0, 3], folds = [16, 32])
  */
 export const pack = definePass({
   name: "pack",
   doc: "Choose a layout for every value and rotations for every linear layer.",
-  run(graph, { settings, diagnostics }) {
+  /** Mixing replicas by characters; complex slots; windows of neighbouring slots; layouts of inputs that suit their reader. */
+  defaults: { mixing: true as boolean, complex: true as boolean, windows: true as boolean, client: true as boolean },
+  run(graph, { settings, diagnostics, options }) {
     if (settings.degree === undefined) {
       diagnostics.report("degree-needed", "nowhere", {});
       return graph;
     }
-    const decisions = searchPacking(graph, settings.degree / 2);
+    const costs = packCosts(graph, settings.degree, settings.costTable ?? defaultCostTable);
+    const features = (node: Node) => featuresOf(node, options);
+    const slots = settings.degree / 2;
+    const decisions = fewestKeys(graph, searchPacking({ graph, slots, costs, features }), slots);
     return rewrite(graph, (node, out, draft) => {
       const decision = decisions.get(node.id);
       if (decision === undefined) return out.add(draft);
@@ -53,6 +63,12 @@ export const pack = definePass({
   },
 });
 
-function annotate({ babies, giants, folds }: LayerPlan): Annotation {
-  return { name: "plan", positional: [], named: { babies, folds, giants } };
+function featuresOf(node: Node, options: PackFeatures): PackFeatures {
+  const asked = annotationOf(node, "packing")?.named;
+  const on = (name: keyof PackFeatures) => options[name] && asked?.[name] !== false;
+  return { mixing: on("mixing"), complex: on("complex"), windows: on("windows"), client: on("client") };
+}
+
+function annotate(plan: LayerPlan): Annotation {
+  return { name: "plan", positional: [], named: writeLayerPlan(plan) };
 }

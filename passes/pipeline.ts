@@ -3,6 +3,7 @@ import { chooseKeys } from "./choose-keys.ts";
 import { expandPolynomial } from "./expand-polynomial.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
 import { foldLinear } from "./fold-linear.ts";
+import { fuseSums } from "./fuse-sums.ts";
 import { lowerToHe } from "./lower-to-he.ts";
 import { pack } from "./pack.ts";
 import type { Pass } from "./pass.ts";
@@ -15,6 +16,7 @@ export const pipeline: readonly Pass[] = [
   foldBatchNorm, // before expand-polynomial: a convolution without its normalization between can take a factor
   expandPolynomial, // before fold-linear: its factors and sums fold into the weights beside them
   foldLinear, // before packing: it changes weights and shapes, which packing lays out
+  fuseSums, // after fold-linear, which works on the layers one by one; before packing: it lays a sum out as one layer
   pack, // before levels: laying a value out anew costs a level
   assignLevels, // before lowering: every ciphertext and plaintext is encoded for its level
   lowerToHe, // last to see layers

@@ -3,6 +3,8 @@ import { nearest } from "../src/base/nearest.ts";
 import type { Target } from "../src/ir/model.ts";
 import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { ops } from "../src/ops/index.ts";
+import { type CostTable, defaultCostTable } from "../src/scheme/cost-table.ts";
+import { degrees } from "../src/scheme/parameters.ts";
 
 /** What to do about an activation that encrypted evaluation does not know. */
 export type ActivationChoice =
@@ -24,13 +26,20 @@ export interface Settings {
   readonly maxMemory?: number;
   /** Set only by the command line flag: parameters may break the security tables. */
   readonly insecure: boolean;
+  /** What operations cost on the machine that will run the plan. Not from `target seal`: it is about a machine, not a model. */
+  readonly costTable: CostTable;
   /** By the name of the op. */
   readonly activations: ReadonlyMap<string, ActivationChoice>;
 }
 
-export const defaultSettings: Settings = { security: 128, precision: 12, insecure: false, activations: new Map() };
+export const defaultSettings: Settings = {
+  security: 128,
+  precision: 12,
+  insecure: false,
+  costTable: defaultCostTable,
+  activations: new Map(),
+};
 
-const degrees = [1024, 2048, 4096, 8192, 16384, 32768] as const;
 const securities = [128, 192, 256] as const;
 const mebibyte = 2 ** 20;
 const activationNames: readonly string[] = Object.entries(ops)

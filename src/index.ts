@@ -8,24 +8,26 @@ export type { SourceFile } from "./base/span.ts";
 export { type Shape, type Tensor, tensor } from "./base/tensor.ts";
 export { type Compiled, type CompileOptions, checkModel, compileModel, compileTo } from "./driver/compile.ts";
 export { optimizeModel } from "./driver/optimize.ts";
-export { type MachineName, machines, openPlan, runPlan } from "./driver/run-plan.ts";
+export { type MachineName, machines, openPlan, openSession, runPlan } from "./driver/run-plan.ts";
 export { compilerVersion } from "./driver/version.ts";
 export type { Graph, Node } from "./ir/graph.ts";
 export { printGraph } from "./ir/print.ts";
 export { type ClientBundle, readBundle, writeBundle } from "./plan/bundle.ts";
+export { readCostFile } from "./plan/cost-file.ts";
 export type { Tensors } from "./plan/machine.ts";
 export type { Cost, LayerCost, Plan, Port } from "./plan/plan.ts";
 export { explainLayer, layerNames } from "./report/explain-layer.ts";
 export { inspectJson } from "./report/inspect-json.ts";
 export { inspectTable } from "./report/inspect-table.ts";
+export { type KeyChoiceRow, keyChoiceRows } from "./report/pareto.ts";
 export { codeReference, opReference, opsReference, passesReference } from "./report/reference.ts";
+export { type CostTable, defaultCostTable } from "./scheme/cost-table.ts";
 export {
   decryptOutputs,
   encryptInputs,
   evaluateCiphertexts,
   generateKeys,
   type KeyFiles,
-  openSession,
   type SealOptions,
   type Session,
 } from "./seal/index.ts";

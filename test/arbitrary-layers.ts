@@ -25,6 +25,7 @@ export const allLayers: readonly LayerName[] = [
   "slice",
   "square",
   "subtract",
+  "sum_of",
   "transpose",
 ];
 

@@ -231,6 +231,27 @@ class Maker {
     this.layer("conv2d", [x, weight, ...this.bias(outputs)], attrs);
   }
 
+  /** A convolution of one value and a convolution or a product of another of the same shape. */
+  private sum_of(): void {
+    const x = this.image();
+    const other = x && this.operand((v) => sameShape(v.shape, x.shape));
+    if (x === undefined || other === undefined) return;
+    const channels = x.shape[0]!;
+    const isProduct = this.chance(3);
+    const outputs = isProduct ? channels : this.between(1, 4);
+    const stride: readonly [number, number] = isProduct || this.chance(2) ? [1, 1] : [2, 2];
+    const conv = (half: number) => ({
+      op: "conv2d" as const,
+      inputs: 2,
+      attrs: { stride, pad: [half, half, half, half] as const, dilation: [1, 1], groups: 1 },
+      negated: this.chance(4),
+      weight: this.numbers([outputs, channels, 2 * half + 1, 2 * half + 1], 1 / Math.sqrt(channels)),
+    });
+    const product = { op: "multiply" as const, inputs: 2, attrs: {}, negated: false, weight: this.numbers([channels]) };
+    const [{ weight: first, ...left }, { weight: second, ...right }] = [conv(1), isProduct ? product : conv(0)];
+    this.layer("sum_of", [x, first, other, second], { layers: [left, right] });
+  }
+
   private bias(outputs: number): Tensor[] {
     return this.chance(3) ? [] : [this.numbers([outputs], 0.5)];
   }

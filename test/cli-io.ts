@@ -19,6 +19,8 @@ export function captured(cwd: string): Captured {
   return {
     io: {
       cwd,
+      // Nobody's own files may change what a test sees.
+      configFolder: undefined,
       out: (text) => {
         written.out += text;
       },

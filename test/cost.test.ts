@@ -3,7 +3,7 @@ import { CompilerBug } from "../src/base/diagnostic.ts";
 import { noSpan } from "../src/base/span.ts";
 import { tensor } from "../src/base/tensor.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
-import type { Graph } from "../src/ir/graph.ts";
+import type { Graph, NodeId } from "../src/ir/graph.ts";
 import { galoisSteps, measureCost } from "../src/plan/cost.ts";
 import { cachedPlaintexts, peakMemory } from "../src/plan/memory.ts";
 import { defaultCostTable } from "../src/scheme/cost-table.ts";
@@ -140,6 +140,51 @@ it("rotation steps are normalised, sorted and counted once", () => {
     turned.reduce((sum, t) => p.add(sum, t)),
   );
   expect(galoisSteps(p.build())).toEqual([-3, 5, 2048]);
+});
+
+/** (x + conj x) X^3, mixed once more at the same level and once at the next. */
+function turning(): Graph {
+  const p = new Program(scheme);
+  p.layer = "fc.1";
+  const x = p.input("x", [0, 1], 3, 8);
+  const real = p.add(p.rotate(x, 1), p.unary("he_conjugate", x));
+  const mixed = p.monomial(p.monomial(real, 3), 3);
+  p.output("y", p.monomial(p.unary("he_mod_switch", mixed), 3), 8);
+  return p.build();
+}
+
+it("a conjugation counts as a rotation and has one key, which is step 0", () => {
+  expect(galoisSteps(turning())).toEqual([0, 1]);
+  const { totals, layers } = measureCost({ leveled: leveled(), program: turning() });
+  expect(totals).toMatchObject({ rotations: 2, conjugations: 1, plainMultiplications: 0, monomialMultiplications: 3 });
+  expect(totals).toMatchObject({ galoisKeys: 2, galoisKeyBytes: 2 * galoisKeyBytes(8192, 4) });
+  expect(layers[0]).toMatchObject({ rotations: 2, conjugations: 1, monomialMultiplications: 3 });
+});
+
+it("conjugations take as long as rotations, monomials as products with plaintexts that need no encoding", () => {
+  const { milliseconds } = measureCost({ leveled: leveled(), program: turning(), plaintextBudget: 0 }).estimate;
+  const products = 2 * ms("multiplyPlain", 4) + ms("multiplyPlain", 3);
+  expect(milliseconds).toBeCloseTo(2 * ms("rotate", 4) + ms("add", 4) + products + ms("modSwitch", 4), 2);
+});
+
+it("a rotation by all slots needs no key, and is no conjugation", () => {
+  const p = new Program(scheme);
+  p.output("y", p.rotate(p.input("x", [0, 1]), 4096));
+  expect(galoisSteps(p.build())).toEqual([]);
+});
+
+it("each monomial has a plaintext at each level, however often it is used", () => {
+  const keys = { galoisKeys: 0, relinKeys: 0, plaintextBudget: 0 };
+  const bytes = (exponents: readonly number[]) => {
+    const p = new Program(scheme);
+    p.output(
+      "y",
+      exponents.reduce<NodeId>((x, exponent) => p.monomial(x, exponent), p.input("x", [0, 1])),
+    );
+    return peakMemory(p.build(), scheme, keys);
+  };
+  expect(bytes([1, 1, 16384 + 1])).toBe(bytes([1, 1, 1]));
+  expect(bytes([1, 2, 2]) - bytes([1, 1, 1])).toBe(plaintextBytes(8192, 4));
 });
 
 it("peak memory follows what is alive, not what was ever made", () => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
+import { deepExamples, deepWeights, isDeep } from "../examples/deep-weights.ts";
 import { exampleNames, readExample } from "../examples/models.ts";
 import { seededRandom } from "../examples/random.ts";
 import { drawnExamples, exampleWeights } from "../examples/weights.ts";
@@ -9,7 +10,12 @@ import { elementCount, type Tensor } from "../src/base/tensor.ts";
 import { evaluate, inputsOf } from "../src/ir/evaluate.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 
-function parseExample(name: (typeof exampleNames)[number]) {
+const drawn = [...drawnExamples, ...deepExamples];
+type Drawn = (typeof drawn)[number];
+
+const weightsOf = (name: Drawn): Map<string, Tensor> => (isDeep(name) ? deepWeights(name) : exampleWeights(name));
+
+function parseExample(name: "digits" | Drawn) {
   const { file, host } = readExample(name);
   const diagnostics = new Diagnostics();
   const model = parseModel(file, host, diagnostics);
@@ -26,22 +32,25 @@ it.for([
   ["mlp", "90c4ac95de207a0b"],
   ["lola", "e045c1d7ad79d613"],
   ["lenet", "d956bedf31c0c977"],
+  ["resnet20", "2ffd1a0b03555d0f"],
+  ["vgg16", "5d20954a2b9af465"],
+  ["alexnet", "2a28fddbd262e592"],
 ] as const)("%s has the same weights on every machine", ([name, expected]) => {
   const hash = createHash("sha256");
-  for (const [key, { shape, data }] of exampleWeights(name)) {
+  for (const [key, { shape, data }] of weightsOf(name)) {
     hash.update(`${key} [${shape}]`).update(new Uint8Array(Float32Array.from(data).buffer));
   }
   expect(hash.digest("hex").slice(0, 16)).toBe(expected);
 });
 
-it.for(drawnExamples)("the weights of %s are single-precision numbers", (name) => {
-  for (const { data, shape } of exampleWeights(name).values()) {
+it.for(drawn)("the weights of %s are single-precision numbers", (name) => {
+  for (const { data, shape } of weightsOf(name).values()) {
     expect(data).toHaveLength(elementCount(shape));
     expect(data.every((v) => Math.fround(v) === v)).toBe(true);
   }
 });
 
-it.for(exampleNames)("%s parses, uses every weight and has ten outputs", (name) => {
+it.for([...exampleNames, ...deepExamples])("%s parses, uses every weight and has ten outputs", (name) => {
   const { graph, targets } = parseExample(name);
   expect(graph.name).toBe(name);
   expect(targets.map((target) => target.name)).toEqual(["seal"]);
@@ -49,10 +58,10 @@ it.for(exampleNames)("%s parses, uses every weight and has ten outputs", (name) 
   expect(shapeOf(graph.nodes[graph.outputs[0]!.node]!.type)).toEqual([10]);
   if (name === "digits") return;
   const constants = graph.nodes.filter(({ op }) => op === "constant").map((node) => node.name);
-  expect(constants.toSorted()).toEqual([...exampleWeights(name).keys()].toSorted());
+  expect(constants.toSorted()).toEqual([...weightsOf(name).keys()].toSorted());
 });
 
-it.for(drawnExamples)("the outputs of %s are numbers near one", (name) => {
+it.for(drawn)("the outputs of %s are numbers near one", (name) => {
   const { graph } = parseExample(name);
   const [input] = inputsOf(graph);
   const logits = evaluate(graph, new Map([[input!.name, drawnInput(shapeOf(input!.type)!)]])).get("logits")!;

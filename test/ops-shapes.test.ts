@@ -47,6 +47,18 @@ const good: readonly (readonly [NetworkOpName, readonly string[], Attrs, Shape])
   ["pad", ["[2,3,4]"], { sides: [1, 2, 3, 4] }, [2, 7, 10]],
   ["concat", ["[2,3]", "w[4,3]", "[1,3]"], {}, [7, 3]],
   ["concat", ["[2,3]", "[2,1]"], { axis: -1 }, [2, 4]],
+  [
+    "sum_of",
+    ["[1,4,4]", "w[2,1,3,3]", "w[2]", "[2,3,3]", "w[2,2,1,1]", "[2,2,2]", "w[2]"],
+    {
+      layers: [
+        { op: "conv2d", inputs: 3 },
+        { op: "conv2d", inputs: 2, settings: { stride: 2 }, negated: true },
+        { op: "multiply", inputs: 2, settings: {} },
+      ],
+    },
+    [2, 2, 2],
+  ],
   ["mean", ["[2,3,4]"], { axes: [0, -1] }, [3]],
   ["mean", ["[2,3,4]"], { axes: [1, 2], keep_dims: true }, [2, 1, 1]],
   ["softmax", ["[2,3]"], {}, [2, 3]],
@@ -209,6 +221,48 @@ const bad: readonly (readonly [NetworkOpName, readonly string[], Attrs, string])
     ["[2,3]", "[2,3]"],
     { axis: 2 },
     "SW215 'axis' of 'concat' names axis 2, but the operand has 2 dimension(s)",
+  ],
+  ["sum_of", ["[2]", "w[2]"], { layers: [{ op: "multiply", inputs: 3 }] }, "SW206 'sum_of' takes 3 operand(s), got 2"],
+  [
+    "sum_of",
+    ["[2]", "w[2]", "w[2]"],
+    { layers: [{ op: "multiply", inputs: 3 }] },
+    "SW206 'multiply' takes 2 operand(s), got 3",
+  ],
+  [
+    "sum_of",
+    ["[2]", "w[2]", "[3]", "w[3]"],
+    {
+      layers: [
+        { op: "multiply", inputs: 2 },
+        { op: "multiply", inputs: 2 },
+      ],
+    },
+    "SW201 'sum_of' needs matching shapes, got [2] and [3]",
+  ],
+  [
+    "sum_of",
+    ["[2]", "[2]"],
+    { layers: [{ op: "multiply", inputs: 2 }] },
+    "SW204 'right' of 'multiply' must be a constant, got an encrypted value",
+  ],
+  [
+    "sum_of",
+    ["[2]", "[4,2]"],
+    { layers: [{ op: "dense", inputs: 2 }] },
+    "SW204 'weight' of 'dense' must be a constant, got an encrypted value",
+  ],
+  [
+    "sum_of",
+    ["w[2]", "w[4,2]"],
+    { layers: [{ op: "dense", inputs: 2 }] },
+    "SW205 'input' of 'dense' is a constant, where an encrypted value is needed",
+  ],
+  [
+    "sum_of",
+    ["[2]", "w[4,3]"],
+    { layers: [{ op: "dense", inputs: 2 }] },
+    "SW214 'weight' of 'dense' has shape [4, 3], needed is [O, 2] because the input has 2 element(s)",
   ],
   ["concat", ["w[2,3]"], {}, "SW205 'w' of 'concat' is a constant, where an encrypted value is needed"],
   ["concat", [], {}, "SW206 'concat' takes at least 1 operand(s), got 0"],

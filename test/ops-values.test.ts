@@ -100,6 +100,18 @@ const known: readonly (readonly [
     [9, 1, 2, 9, 9, 9],
   ],
   ["concat joins in order", "concat", [counting([2, 1]), of([2, 2], 7, 8, 9, 0)], { axis: 1 }, [1, 7, 8, 2, 9, 0]],
+  [
+    "sum_of takes off what is negated",
+    "sum_of",
+    [of([2], 1, 2), of([2, 2], 1, 2, 3, 4), of([2], 10, 20), of([2], 5, 6), of([], 2)],
+    {
+      layers: [
+        { op: "dense", inputs: 3 },
+        { op: "multiply", inputs: 2, negated: true },
+      ],
+    },
+    [5, 19],
+  ],
   ["relu cuts below 0", "relu", [of([2], -2, 2)], {}, [0, 2]],
   [
     "softmax adds up to 1 along its axis and survives large numbers",
@@ -175,4 +187,27 @@ it("polynomials count their levels by degree, zeros at the end aside", () => {
   ];
   const operand = { name: "x", shape: [1], constant: false };
   expect(depths.map((coeffs) => ops.polynomial.depth([operand], { coeffs }))).toEqual([1, 1, 2, 2, 2, 3, 3, 4]);
+});
+
+it("what a sum is made of is read with defaults and refused where it says more or less than a layer has", () => {
+  const { read, write } = ops.sum_of.attrs.layers;
+  const [layer] = read([{ op: "conv2d", inputs: 2, settings: { pad: 1 } }])!;
+  expect(layer!.attrs).toEqual({ stride: [1, 1], pad: [1, 1, 1, 1], dilation: [1, 1], groups: 1 });
+  expect(read(write([layer!]))).toEqual([layer]);
+  const wrong = [
+    [],
+    "conv2d",
+    ["conv2d"],
+    [{ op: "square", inputs: 1 }],
+    [{ op: "toString", inputs: 1 }],
+    [{ op: "dense" }],
+    [{ op: "dense", inputs: 0 }],
+    [{ op: "dense", inputs: 1.5 }],
+    [{ op: "dense", inputs: 2, settings: { pad: 1 } }],
+    [{ op: "dense", inputs: 2, negated: 1 }],
+    [{ op: "dense", inputs: 2, layers: [] }],
+    [{ op: "conv2d", inputs: 2, settings: { pad: -1 } }],
+    [{ op: "avg_pool", inputs: 1 }],
+  ];
+  for (const raw of wrong) expect(read(raw), JSON.stringify(raw)).toBeUndefined();
 });

@@ -1,138 +1,65 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import type { LinearMap } from "../src/base/linear-map.ts";
-import { elementCount, type Shape, tensor } from "../src/base/tensor.ts";
-import { ops } from "../src/ops/index.ts";
 import {
+  complexResults,
   copyResults,
   defaultLayout,
   imageLayout,
   imageResults,
   listResults,
-  skewedList,
+  polyphaseImage,
 } from "../src/packing/candidates.ts";
-import { foldOffsets, type LayerPlan, normalStep, readLayerPlan } from "../src/packing/layer-plan.ts";
 import { place } from "../src/packing/place.ts";
 import { planLayer } from "../src/packing/plan-layer.ts";
 import { spread } from "../src/packing/positions.ts";
-import { fromSlots, toSlots } from "../src/packing/slots.ts";
-import { chooseSteps, treeOver } from "../src/packing/steps.ts";
-import { gridOf, sliced, transposed } from "../src/packing/views.ts";
-import { digit, idle, type Layout, layoutElements, layoutOf, parseLayout, printLayout } from "../src/scheme/layout.ts";
+import { gridOf } from "../src/packing/views.ts";
+import { digit, type Layout, layoutOf, printLayout } from "../src/scheme/layout.ts";
+import { allPlans, denseLayer, expectComputes, layerOf, onePerKind, requestFor } from "./slot-simulation.ts";
 
-const junk = 1e6;
+/** What a layout says of its idle slots: nothing, or that they recur like the rest. */
+const recurring = (layout: Layout): Layout => ({ ...layout, repeats: spread(layout).period });
 
-function denseMap(rows: number, columns: number): LinearMap {
-  return ops.dense.linear!([operand([columns], false), operand([rows, columns], true)], {})!;
-}
-
-function operand(shape: Shape, constant: boolean) {
-  return { name: "x", shape, constant };
-}
-
-/** Runs a plan on slot vectors the way SEAL would, and reads the result back. */
-function run(
-  map: LinearMap,
-  coefficients: Float64Array,
-  from: readonly Layout[],
-  inputs: readonly Float64Array[],
-  to: Layout,
-  plan: LayerPlan,
-) {
-  const placement = place(map, coefficients, from.map(spread), spread(to), plan);
-  if (typeof placement === "string") throw new Error(placement);
-  const { slots } = to;
-  const turn = (x: Float64Array, by: number) => x.map((_, i) => x[(((i + by) % slots) + slots) % slots]!);
-  const operands = from.flatMap((layout, i) => {
-    const elements = layoutElements(layout);
-    return toSlots({ shape: [inputs[i]!.length], data: inputs[i]! }, layout).map((x, c) =>
-      // Idle slots hold junk, the same in every copy, as a real run may leave there.
-      x.map((v, s) => (elements[c * slots + s] === idle ? junk : v)),
-    );
-  });
-  const results = Array.from({ length: to.ciphertexts }, () => new Float64Array(slots));
-  for (const giant of plan.giants) {
-    for (const [output, result] of results.entries()) {
-      const sum = new Float64Array(slots);
-      placement.pieces.forEach((piece, k) => {
-        if (piece.to !== output || piece.giant !== giant) return;
-        const x = turn(operands[piece.from]!, piece.baby);
-        for (let i = placement.starts[k]!; i < placement.starts[k + 1]!; i++) {
-          for (let s = placement.slots[i]!; s < slots; s += placement.ring)
-            sum[s]! += coefficients[placement.coefficients[i]!]! * x[s]!;
-        }
-      });
-      turn(sum, giant).forEach((v, s) => {
-        result[s]! += v;
-      });
-    }
-  }
-  const folded = results.map((y) => plan.folds.reduce((z, f) => z.map((v, s) => v + z[(s + f) % slots]!), y));
-  return fromSlots(folded, to, [map.outputSize]).data;
-}
-
-function expected(map: LinearMap, coefficients: Float64Array, inputs: readonly Float64Array[]): Float64Array {
-  return Float64Array.from({ length: map.outputSize }, (_, row) => {
-    let sum = 0;
-    map.forRow(row, (input, column, coefficient) => {
-      sum += coefficients[coefficient]! * inputs[input]![column]!;
-    });
-    return sum;
-  });
-}
-
-function expectClose(actual: Float64Array, wanted: Float64Array): void {
-  expect(actual.length).toBe(wanted.length);
-  actual.forEach((v, i) => {
-    expect(Math.abs(v - wanted[i]!), `element ${i}`).toBeLessThan(1e-7);
-  });
-}
-
-const numbers = (count: number, seed: number) =>
-  Float64Array.from({ length: count }, (_, i) => (((i + 1) * (seed * 2 + 7)) % 19) / 4 - 2);
-
-it("every candidate of a dense layer computes it, whatever lies in idle slots", () => {
+it("every plan for a dense layer computes it, whatever lies in idle slots", { timeout: 120_000 }, () => {
+  const prepared = new Set<string>();
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 40 }),
       fc.integer({ min: 1, max: 40 }),
-      fc.integer({ min: 0, max: 9 }),
-      (rows, columns, seed) => {
-        const slots = 256;
-        const map = denseMap(rows, columns);
-        const weights = numbers(rows * columns, seed);
-        const x = numbers(columns, seed + 1);
-        const from = defaultLayout([columns], slots);
+      fc.boolean(),
+      fc.constantFrom(1, 1000),
+      fc.nat({ max: 9 }),
+      (rows, columns, recurs, junk, seed) => {
+        const slots = 128;
+        const list = defaultLayout([columns], slots);
+        const from = recurs ? recurring(list) : list;
         const { period } = spread(from);
-        const candidates = [...listResults(rows, period, slots), ...copyResults(rows, period, 1, slots)];
-        for (const candidate of candidates) {
-          const planned = planLayer(map, weights, [spread(from)], spread(candidate.to), candidate.folds);
-          expect(planned, printLayout(candidate.to)).toBeDefined();
-          expectClose(run(map, weights, [from], [x], candidate.to, planned!.plan), expected(map, weights, [x]));
+        const candidates = [
+          ...listResults(rows, period, slots),
+          ...copyResults(rows, period, 1, slots),
+          ...complexResults(rows, (half) => listResults(half, period, slots)),
+          ...complexResults(rows, (half) => copyResults(half, period, 1, slots)),
+        ];
+        for (const { to, folds } of candidates) {
+          const request = requestFor(denseLayer(rows, columns, seed), [from], to, folds);
+          const plans = allPlans(request);
+          expect(plans, printLayout(to)).not.toEqual([]);
+          for (const planned of plans.length > 20 ? onePerKind(plans) : plans) {
+            const [{ halving, mixing }] = planned.plan.operands as [(typeof planned.plan.operands)[0]];
+            prepared.add(`${mixing.length} ${typeof halving}`);
+            expectComputes(request, planned, junk, seed);
+          }
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
+  for (const mixing of [0, 1, 2]) expect([...prepared]).toEqual(expect.arrayContaining([`${mixing} number`]));
 });
 
-it("a client-fed dense layer uses the copies of its result as columns", () => {
-  const [rows, columns, slots] = [128, 784, 4096];
-  const skewed = skewedList(columns, rows, slots)!;
-  const map = denseMap(rows, columns);
-  const weights = numbers(rows * columns, 3);
-  const x = numbers(columns, 4);
-  const planned = planLayer(map, weights, [spread(skewed.from)], spread(skewed.result.to), skewed.result.folds)!;
-  // 25 columns per copy, padded to 32: 8 x 4 steps; five folds (packing.md, section 3, MLP).
-  expect(planned.rotations).toBe(7 + 3 + 5);
-  expectClose(run(map, weights, [skewed.from], [x], skewed.result.to, planned.plan), expected(map, weights, [x]));
-});
-
-it("convolutions of any stride, padding, dilation and grouping are computed from image layouts", () => {
+it("convolutions of any stride, padding, dilation and grouping are computed from image layouts", {
+  timeout: 120_000,
+}, () => {
   const pairs = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }));
-  const sides = fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 }))) as fc.Arbitrary<
-    [number, number, number, number]
-  >;
   const shapes = fc.record({
     groups: fc.integer({ min: 1, max: 3 }),
     inPerGroup: fc.integer({ min: 1, max: 3 }),
@@ -142,120 +69,139 @@ it("convolutions of any stride, padding, dilation and grouping are computed from
     kernel: pairs,
     stride: pairs,
     dilation: fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
-    pad: sides,
-    seed: fc.integer({ min: 0, max: 9 }),
-    slots: fc.constantFrom(256, 1024, 4096),
+    pad: fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 }))),
+    recurs: fc.boolean(),
+    junk: fc.constantFrom(1, 1000),
+    seed: fc.nat({ max: 9 }),
+    slots: fc.constantFrom(128, 512, 1024),
   });
+  const reached = new Set<string>();
   fc.assert(
-    fc.property(
-      shapes,
-      ({ groups, inPerGroup, outPerGroup, height, width, kernel, stride, dilation, pad, seed, slots }) => {
-        const input = [groups * inPerGroup, height, width];
-        const weight = [groups * outPerGroup, inPerGroup, ...kernel];
-        const operands = [operand(input, false), operand(weight, true)];
-        const attrs = { stride, pad, dilation, groups };
-        const shape = ops.conv2d.shape(operands, attrs);
-        if ("problem" in shape) return;
-        const map = ops.conv2d.linear!(operands, attrs)!;
-        const coefficients = numbers(elementCount(weight), seed);
-        const x = numbers(elementCount(input), seed + 5);
-        const from = imageLayout(input, slots);
-        const source = spread(from);
-        const grid = gridOf(from, input)!;
-        const candidates = imageResults(shape, grid.stepX * stride[1], grid.stepY * stride[0], source.period, slots);
-        for (const candidate of [...candidates, { to: defaultLayout(shape, slots), folds: [] }]) {
-          const planned = planLayer(map, coefficients, [source], spread(candidate.to), candidate.folds);
-          if (planned === undefined) continue;
-          expectClose(
-            run(map, coefficients, [from], [x], candidate.to, planned.plan),
-            expected(map, coefficients, [x]),
-          );
+    fc.property(shapes, (s) => {
+      const { groups, height, width, kernel, stride, dilation, pad, slots, junk, seed } = s;
+      const input = [groups * s.inPerGroup, height, width];
+      const [high, wide] = [0, 1].map((i) => (i === 0 ? height : width) + pad[i]! + pad[i + 2]!);
+      if (dilation[0] * (kernel[0] - 1) >= high! || dilation[1] * (kernel[1] - 1) >= wide!) return;
+      const weight = [groups * s.outPerGroup, s.inPerGroup, ...kernel];
+      const layer = layerOf("conv2d", [input, { weights: weight }], { stride, pad, dilation, groups }, seed);
+      const plain = imageLayout(input, slots);
+      const from = s.recurs ? recurring(plain) : plain;
+      const { period } = spread(from);
+      const grid = gridOf(from, input, stride)!;
+      const candidates = [
+        ...imageResults(layer.shape, grid.stepX, grid.stepY, period, slots),
+        { to: defaultLayout(layer.shape, slots), folds: [] },
+      ];
+      for (const { to, folds } of candidates) {
+        const request = requestFor(layer, [from], to, folds);
+        const plans = allPlans(request);
+        for (const planned of onePerKind(plans)) {
+          expectComputes(request, planned, junk, seed);
+          const [{ halving, mixing }] = planned.plan.operands as [(typeof planned.plan.operands)[0]];
+          if (mixing.length > 0) reached.add("mixing");
+          if (mixing.length > 2) reached.add("mixing 8-fold");
+          if (halving === "pairs") reached.add("pairs in");
+          if (typeof halving === "number") reached.add("halving");
+          if (planned.plan.pairs) reached.add("pairs out");
+          if (from.ciphertexts > 1) reached.add("several in");
+          if (to.ciphertexts > 1) reached.add("several out");
         }
-      },
-    ),
+      }
+    }),
     { numRuns: 120 },
   );
-});
-
-it("stride after stride keeps images on one grid and puts channels into the gaps", () => {
-  const first = imageResults([6, 8, 8], 2, 32, 256, 1024)[0]!.to;
-  const grid = gridOf(first, [6, 8, 8])!;
-  expect(grid).toEqual({ stepX: 2, stepY: 32 });
-  const second = imageResults([5, 4, 4], grid.stepX * 2, grid.stepY * 2, spread(first).period, 1024)[0]!.to;
-  expect(printLayout(second)).toMatchInlineSnapshot(`"1024 x 1 [5, 4, 4] d0:4@1 d2:4@4 d0:2*4@16 d1:4@64 copy:4@256"`);
-});
-
-it("weights that are zero take no product, and a layer of zeros takes none", () => {
-  const map = denseMap(4, 4);
-  const diagonal = Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0));
-  const layout = defaultLayout([4], 16);
-  const planned = planLayer(map, diagonal, [spread(layout)], spread(layout), [])!;
-  expect(planned.rotations).toBe(0);
-  const zeros = place(map, new Float64Array(16), [spread(layout)], spread(layout), planned.plan);
-  expect(typeof zeros === "object" && zeros.pieces.length).toBe(0);
-});
-
-it("a plan that misses a weight or mixes rows is refused", () => {
-  const map = denseMap(4, 4);
-  const layout = spread(defaultLayout([4], 16));
-  const weights = new Float64Array(16).fill(1);
-  expect(place(map, weights, [layout], layout, { babies: [0, 1], giants: [0], folds: [] })).toBe("uncovered weight");
-  expect(place(map, weights, [layout], layout, { babies: [0], giants: [0], folds: [1, 2] })).toBe(
-    "overlapping windows",
+  expect([...reached].sort()).toEqual(
+    ["halving", "mixing", "mixing 8-fold", "pairs in", "pairs out", "several in", "several out"].sort(),
   );
+});
+
+it("a strided convolution reads multiplexed and polyphase images", () => {
+  const conv = (input: number[], outputs: number, stride: number) =>
+    layerOf("conv2d", [input, { weights: [outputs, input[0]!, 3, 3] }], {
+      stride: [stride, stride],
+      pad: [1, 1, 1, 1],
+      dilation: [1, 1],
+      groups: 1,
+    });
+  const slots = 1024;
+  // 5 channels of 4 x 4 in the gaps that two strides left: gap 4, 16 channels to a block.
+  const gaps = imageResults([5, 4, 4], 4, 64, 1024, slots)[0]!.to;
+  expect(gaps.digits[0]).toMatchObject({ dim: 0, extent: 4, stride: 1 });
+  for (const from of [recurring(gaps), recurring(polyphaseImage([5, 4, 4], [2, 2], slots)!)])
+    for (const stride of [1, 2]) {
+      const layer = conv([5, 4, 4], 7, stride);
+      const grid = gridOf(from, [5, 4, 4], [stride, stride]) ?? { stepX: 1, stepY: 4 };
+      const { period } = spread(from);
+      for (const { to, folds } of imageResults(layer.shape, grid.stepX, grid.stepY, period, slots)) {
+        const request = requestFor(layer, [from], to, folds);
+        for (const planned of onePerKind(allPlans(request))) expectComputes(request, planned);
+      }
+    }
 });
 
 it("results may spread over several ciphertexts, from several", () => {
-  const [rows, columns, slots] = [20, 40, 16];
-  const map = denseMap(rows, columns);
-  const weights = numbers(rows * columns, 2);
-  const x = numbers(columns, 3);
-  const from = defaultLayout([columns], slots);
-  const to = defaultLayout([rows], slots);
-  expect([from.ciphertexts, to.ciphertexts]).toEqual([3, 2]);
-  const planned = planLayer(map, weights, [spread(from)], spread(to), [])!;
-  expectClose(run(map, weights, [from], [x], to, planned.plan), expected(map, weights, [x]));
+  const slots = 16;
+  for (const [rows, columns] of [
+    [20, 40],
+    [40, 20],
+    [48, 33],
+    [10, 64],
+  ] as const) {
+    const from = defaultLayout([columns], slots);
+    const to = defaultLayout([rows], slots);
+    expect([from.ciphertexts, to.ciphertexts]).toEqual([Math.ceil(columns / 16), Math.ceil(rows / 16)]);
+    const request = requestFor(denseLayer(rows, columns, 2), [from], to);
+    const plans = allPlans(request);
+    expect(plans.some(({ plan }) => plan.operands[0]!.halving === "pairs")).toBe(true);
+    expect(plans.some(({ plan }) => plan.pairs)).toBe(to.ciphertexts > 1);
+    for (const planned of plans) expectComputes(request, planned);
+  }
 });
 
-it("layouts read back as they print", () => {
-  const layout = {
-    ...layoutOf(64, 2, [3, 4], [digit(1, 4, 1), digit(0, 3, 4, 2), digit("copy", 2, 32)]),
-    origin: [0, -1],
+it("every second ciphertext of a pair may be missing", () => {
+  const from = layoutOf(16, 3, [12], [digit(0, 4, 1), digit(0, 3, 16, 4)]);
+  const to = layoutOf(16, 3, [6], [digit(0, 2, 2), digit(0, 3, 16, 2)]);
+  const request = requestFor(denseLayer(6, 12), [from], to);
+  for (const planned of allPlans(request)) expectComputes(request, planned);
+});
+
+it("features that are off are not used", () => {
+  const from = recurring(defaultLayout([16], 256));
+  const request = requestFor(denseLayer(16, 16), [from], from);
+  const kinds = (mixing: boolean, halving: boolean) => {
+    const plans = allPlans({ ...request, features: { mixing, halving } });
+    return {
+      mixed: plans.some(({ plan }) => plan.operands[0]!.mixing.length > 0),
+      halved: plans.some(({ plan }) => plan.operands[0]!.halving !== "none"),
+    };
   };
-  expect(parseLayout(printLayout(layout))).toEqual(layout);
-  expect(parseLayout("4096 x 1 [2] d5:2@1")).toBeUndefined();
-  expect(parseLayout("nonsense")).toBeUndefined();
+  expect(kinds(true, true)).toEqual({ mixed: true, halved: true });
+  expect(kinds(true, false)).toEqual({ mixed: true, halved: false });
+  expect(kinds(false, true)).toEqual({ mixed: false, halved: true });
+  expect(kinds(false, false)).toEqual({ mixed: false, halved: false });
 });
 
-it("transposes and slices only relabel slots", () => {
-  const shape = [2, 3, 4];
-  const layout = imageLayout(shape, 64);
-  const value = tensor(shape, numbers(24, 1));
-  const slots = toSlots(value, layout);
-  const turned = ops.transpose.evaluate([value], { perm: [2, 0, 1] });
-  expect(fromSlots(slots, transposed(layout, shape, [2, 0, 1])!, turned.shape).data).toEqual(turned.data);
-  const attrs = { begin: [1, 0, 1], end: [2, 2, 4], step: [] };
-  const part = ops.slice.evaluate([value], attrs);
-  expect(fromSlots(slots, sliced(layout, shape, attrs.begin, part.shape)!, part.shape).data).toEqual(part.data);
+it("mixing and halving save the rotations that the method promises", () => {
+  const slots = 4096;
+  const from = recurring(defaultLayout([128], slots));
+  const request = requestFor(denseLayer(128, 128), [from], from);
+  const rotations = (mixing: boolean, halving: boolean) =>
+    planLayer({ ...request, features: { mixing, halving } })!.rotations;
+  // 128 differences: 11 x 12 steps; 8 x 8 and two for complex values; 32 copies leave 2 x 2 for ten more (packing.md, section 1).
+  expect(rotations(false, false)).toBe(10 + 11);
+  expect(rotations(false, true)).toBe(7 + 7 + 2);
+  expect(rotations(true, false)).toBeLessThanOrEqual(2 * 5 + 1 + 1);
+  expect(rotations(true, true)).toBeLessThanOrEqual(2 * 5 + 1 + 1);
 });
 
-it("steps are the shortest way round and plans are read strictly", () => {
-  expect([normalStep(5, 8), normalStep(-3, 8), normalStep(4, 8), normalStep(16, 8)]).toEqual([-3, -3, 4, 0]);
-  expect(foldOffsets([1, 4])).toEqual([0, 1, 4, 5]);
-  expect(readLayerPlan({ babies: [0], giants: [0], folds: [3] })).toBeUndefined();
-  expect(readLayerPlan({ babies: [0], giants: [0], folds: [2, 2] })).toBeUndefined();
-  expect(readLayerPlan({ babies: [0, 1], giants: [0], folds: [2] })).toEqual({
-    babies: [0, 1],
-    giants: [0],
-    folds: [2],
-  });
-});
-
-it("steps reach one another by few rotations, within their own set", () => {
-  const box = [0, 1, 2, -1, -2, 32, 33, 34, 31, 30, -32, -31, -30, -33, -34];
-  const steps = chooseSteps([box, [0, 5]], [1, 2, 4], 1024);
-  expect([...steps].sort((a, b) => a - b)).toEqual([-32, 1, 2, 4, 5, 28]);
-  const { order, parent } = treeOver(box, steps, 1024);
-  expect(new Set(order)).toEqual(new Set(box.filter((s) => s !== 0)));
-  for (const step of order) expect(steps.has(normalStep(step - parent.get(step)!, 1024))).toBe(true);
+it("weights that are zero take no product, and a layer of zeros takes none", () => {
+  const { map } = denseLayer(4, 4);
+  const diagonal = Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0));
+  const layout = defaultLayout([4], 16);
+  const request = requestFor({ map, coefficients: diagonal }, [layout], layout);
+  const planned = planLayer(request)!;
+  expect(planned.rotations).toBe(0);
+  expectComputes(request, planned);
+  const zeros = place(map, new Float64Array(16), [spread(layout)], spread(layout), planned.plan);
+  expect(typeof zeros === "object" && zeros.pieces.length).toBe(0);
 });

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { expandPolynomial } from "../passes/expand-polynomial.ts";
 import { foldBatchNorm } from "../passes/fold-batch-norm.ts";
 import { foldLinear } from "../passes/fold-linear.ts";
+import { fuseSums } from "../passes/fuse-sums.ts";
 import type { Pass } from "../passes/pass.ts";
 import { rejectUnsupported } from "../passes/reject-unsupported.ts";
 import { defaultSettings } from "../passes/settings.ts";
@@ -128,11 +129,77 @@ it("a pool that divides by what lies inside the border stays", () => {
   expect(after(graph, foldLinear).graph).toBe(graph);
 });
 
-it("a pool before a padded convolution stays, before an unpadded one it folds", () => {
-  const pooled = (pad: number) => net((n, x) => conv(n, n.op("avg_pool", [x], { kernel: 2 }), 3, { pad }));
-  expect(after(pooled(1), foldLinear).layers).toEqual(["avg_pool:avg_pool", "conv2d:conv2d"]);
-  expect(after(pooled(0), foldLinear).layers).toEqual(["conv2d:conv2d"]);
+const pooled = (pool: object, attrs: object, size = 8) =>
+  net((n, x) => conv(n, n.op("avg_pool", [x], { ...pool }), 3, attrs), [3, size, size]);
+
+it("a pool goes into the convolution after it: padding of the small image is padding of the large one", () => {
+  const { layers, graph } = after(pooled({ kernel: 2 }, { pad: [1, 1, 0, 1] }), foldLinear);
+  expect(layers).toEqual(["conv2d:conv2d"]);
+  const made = graph.nodes.find((n) => n.op === "conv2d")!;
+  expect(made.attrs).toEqual({ stride: [2, 2], pad: [2, 2, 0, 2], dilation: [1, 1], groups: 1 });
+  expect(shapeOf(graph.nodes[made.inputs[1]!]!.type)).toEqual([4, 3, 6, 6]);
 });
+
+it("a pool stays before a padded convolution where its windows overlap or leave a rest", () => {
+  const keeps = (pool: object, pad: number | number[], size: number) => {
+    const graph = pooled(pool, { pad }, size);
+    return after(graph, foldLinear).graph === graph;
+  };
+  expect(keeps({ kernel: 2 }, 1, 9)).toBe(true);
+  expect(keeps({ kernel: 2 }, [1, 1, 0, 0], 9)).toBe(false);
+  expect(keeps({ kernel: 2 }, 0, 9)).toBe(false);
+  expect(keeps({ kernel: 3, stride: 2 }, 1, 9)).toBe(true);
+  expect(keeps({ kernel: 3, stride: 2 }, 0, 9)).toBe(false);
+  expect(keeps({ kernel: 2, stride: 3 }, 1, 8)).toBe(false);
+});
+
+it("a layer with a bias stays before a padded convolution", () => {
+  const graph = net((n, x) => conv(n, conv(n, x, 3, {}, {}, 4, 1), 4, { pad: 1 }));
+  expect(after(graph, foldLinear).graph).toBe(graph);
+});
+
+/** Layers of a network with large images, without its numbers: shapes and costs alone decide. */
+function layersWhenFolded(build: (n: Net, x: NodeId) => NodeId, shape: readonly number[]): readonly string[] {
+  return layersOf(foldLinear.run(net(build, shape), { settings: defaultSettings, diagnostics: new Diagnostics() })).map(
+    (l) => l.split(":")[1]!,
+  );
+}
+
+it.for([
+  [64, 128, 32],
+  [128, 256, 16],
+  [256, 512, 8],
+  [512, 512, 4],
+])(
+  "the pool of a VGG goes into the convolution after it: %i channels to %i, %i pixels wide",
+  ([channels, outputs, size]) => {
+    const layers = layersWhenFolded(
+      (n, x) => conv(n, n.op("avg_pool", [n.op("square", [x])], { kernel: 2 }), channels!, { pad: 1 }, {}, outputs),
+      [channels!, size!, size!],
+    );
+    expect(layers).toEqual(["square", "conv2d"]);
+  },
+);
+
+it.for<[string, number, number, number, object]>([
+  ["avg_pool", 512, 2, 10, { kernel: 2 }],
+  ["avg_pool", 256, 8, 1024, { kernel: 4 }],
+  ["global_avg_pool", 64, 8, 10, {}],
+  ["global_avg_pool", 512, 4, 100, {}],
+])(
+  "a last pool goes into the dense layer: %s of %i channels, %i pixels wide, to %i outputs",
+  ([op, channels, size, outputs, attrs]) => {
+    const layers = layersWhenFolded(
+      (n, x) => {
+        const flat = n.op("flatten", [n.op(op as "avg_pool", [n.op("square", [x])], { ...attrs })]);
+        const { kernel = size } = attrs as { kernel?: number };
+        return n.op("dense", [flat, n.constant([outputs, channels * (size / kernel) ** 2])]);
+      },
+      [channels, size, size],
+    );
+    expect(layers).toEqual(["square", "flatten", "dense"]);
+  },
+);
 
 it("a pool whose result something else reads stays", () => {
   const graph = net((n, x) => {
@@ -143,8 +210,8 @@ it("a pool whose result something else reads stays", () => {
 });
 
 it("convolutions in a row stay when one would cost more", () => {
-  const deep = net((n, x) => conv(n, conv(n, x, 24, {}, {}, 24), 24, {}, {}, 24), [24, 32, 32]);
-  expect(after(deep, foldLinear).graph).toBe(deep);
+  const wide = layersWhenFolded((n, x) => conv(n, conv(n, x, 64, {}, {}, 64), 64, {}, {}, 64), [64, 32, 32]);
+  expect(wide).toEqual(["conv2d", "conv2d"]);
   const small = net((n, x) => conv(n, conv(n, x, 3), 4));
   expect(after(small, foldLinear).layers).toEqual(["conv2d_1:conv2d"]);
 });
@@ -180,7 +247,7 @@ it("dense layers in a row become one unless the middle is a bottleneck that pays
   const chain = (middle: number, size: number) =>
     net((n, x) => n.op("dense", [n.op("dense", [x, n.constant([middle, size])]), n.constant([size, middle])]), [size]);
   expect(after(chain(64, 64), foldLinear).layers).toEqual(["dense_1:dense"]);
-  const bottleneck = chain(2, 1000);
+  const bottleneck = chain(2, 2000);
   expect(after(bottleneck, foldLinear).graph).toBe(bottleneck);
 });
 
@@ -217,6 +284,61 @@ it("products and sums with constants go into the layer before, else into the one
 it("a product that differs within a channel stays beside a convolution", () => {
   const graph = net((n, x) => n.op("multiply", [conv(n, x, 3, { pad: 1 }), n.constant([4, 8, 8])]));
   expect(after(graph, foldLinear).graph).toBe(graph);
+});
+
+it("a product and a sum after a sum of layers go into the weights of these", () => {
+  const both = net((n, x) => {
+    const sum = n.op("subtract", [
+      n.op("add", [conv(n, x, 3, { pad: 1 }), conv(n, x, 3, { pad: 1 })]),
+      conv(n, x, 3, { pad: 1 }),
+    ]);
+    return n.op("add", [n.op("multiply", [sum, n.constant([4])]), n.constant([4])]);
+  });
+  expect(after(both, foldLinear).layers.toSorted()).toEqual([
+    "add:add",
+    "conv2d:conv2d",
+    "conv2d_1:conv2d",
+    "conv2d_2:conv2d",
+    "subtract:subtract",
+  ]);
+});
+
+it("a sum with a constant after a residual sum goes into the one layer there, a product stays", () => {
+  const residual = (op: "add" | "multiply", left: boolean) =>
+    net(
+      (n, x) => {
+        const [c, s] = [conv(n, x, 4, { pad: 1 }), n.op("square", [x])];
+        return n.op(op, [n.op("subtract", left ? [c, s] : [s, c]), n.constant([4])]);
+      },
+      [4, 6, 6],
+    );
+  expect(after(residual("add", true), foldLinear).layers.at(-1)).toBe("subtract:subtract");
+  expect(after(residual("add", false), foldLinear).layers.at(-1)).toBe("subtract:subtract");
+  const product = residual("multiply", true);
+  expect(after(product, foldLinear).graph).toBe(product);
+});
+
+it("a product that several layers read goes into each that has weights, and vanishes when none is left", () => {
+  const shared = (others: (n: Net, p: NodeId) => NodeId) =>
+    net(
+      (n, x) => {
+        // Two products: the first goes into the second in the sweep in which this is first read.
+        const p = n.op("multiply", [n.op("multiply", [n.op("square", [x]), n.constant([4])]), n.constant([4])]);
+        return n.op("add", [n.op("square", [conv(n, p, 4, { pad: 1 })]), others(n, p)]);
+      },
+      [4, 6, 6],
+    );
+  const convolutions = after(
+    shared((n, p) => conv(n, p, 4, { pad: 1 })),
+    foldLinear,
+  );
+  expect(convolutions.layers.filter((l) => l.endsWith("multiply"))).toEqual([]);
+  const squared = after(
+    shared((n, p) => n.op("square", [p])),
+    foldLinear,
+  );
+  expect(squared.layers).toContain("multiply_1:multiply");
+  expect(multiplicativeDepth(squared.graph).depth).toBe(3);
 });
 
 it("a sum stays before a padded convolution", () => {
@@ -336,6 +458,103 @@ it("zero coefficients cost nothing and the identity vanishes", () => {
   expect(layers(0, 0, 0, 0, 1)).toEqual(["a.square:square", "a:square", "negate:negate"]);
   expect(layers(0, 0, 0, 1)).toEqual(["a.square:square", "a:multiply", "negate:negate"]);
   expect(layers(3)).toEqual(["a.multiply:multiply", "a:add", "negate:negate"]);
+});
+
+// fuse-sums
+
+const sums = (graph: Graph) => graph.nodes.flatMap((n) => (n.op === "sum_of" ? [n] : []));
+
+it("convolutions that are added become one layer, with the name of the sum", () => {
+  const graph = net((n, x) => n.op("add", [conv(n, n.op("square", [x]), 3, { pad: 1 }), conv(n, x, 3, { pad: 1 })]));
+  const fused = after(graph, fuseSums);
+  expect(fused.layers).toEqual(["square:square", "add:sum_of"]);
+  const [sum] = sums(fused.graph);
+  expect(sum!.attrs.layers.map((l) => [l.op, l.inputs, l.negated])).toEqual([
+    ["conv2d", 3, false],
+    ["conv2d", 3, false],
+  ]);
+  expect(after(fused.graph, fuseSums).graph).toBe(fused.graph);
+});
+
+it("sums of sums become one layer, signs and all, even where one was made before", () => {
+  const graph = net((n, x) => {
+    const [a, b, c, d] = Array.from({ length: 4 }, () => conv(n, x, 3)) as [NodeId, NodeId, NodeId, NodeId];
+    return n.op("subtract", [n.op("subtract", [a, b]), n.op("subtract", [c, d])]);
+  });
+  const whole = after(graph, fuseSums);
+  expect(whole.layers).toEqual(["subtract_2:sum_of"]);
+  expect(sums(whole.graph)[0]!.attrs.layers.map((l) => l.negated)).toEqual([false, true, true, false]);
+  const again = net((n, x) => {
+    const parts = ["conv2d", "conv2d"].map((op) => ({ op, inputs: 2 }));
+    const operands = [x, n.constant([4, 3, 3, 3]), x, n.constant([4, 3, 3, 3])];
+    return n.op("subtract", [conv(n, x, 3), n.op("sum_of", operands, { layers: parts })]);
+  });
+  expect(after(again, fuseSums).layers).toEqual(["subtract:sum_of"]);
+});
+
+it("a long chain of sums is one layer", () => {
+  const graph = net(
+    (n, x) => {
+      let sum = n.op("dense", [x, n.constant([2, 2])]);
+      for (let i = 0; i < 3000; i++) sum = n.op("add", [sum, n.op("dense", [x, n.constant([2, 2])])]);
+      return sum;
+    },
+    [2],
+  );
+  expect(after(graph, fuseSums).layers).toEqual(["add_2999:sum_of"]);
+});
+
+it("products, pools and joins may be part of a sum, and a value may occur twice", () => {
+  const graph = net((n, x) => {
+    const join = n.op("concat", [n.op("slice", [x], { begin: [0, 0, 0], end: [1, 8, 8] }), n.constant([2, 8, 8])]);
+    return n.op("add", [
+      n.op("add", [n.op("multiply", [x, n.constant([3])]), bn(n, x, 3)]),
+      n.op("subtract", [join, n.op("avg_pool", [x], { kernel: 3, stride: 1, pad: 1 })]),
+    ]);
+  });
+  expect(after(graph, fuseSums).layers).toEqual(["slice:slice", "add_1:sum_of"]);
+});
+
+it("a sum stays where an operand is no layer, has another user, is an output or has an annotation", () => {
+  const annotations = [{ name: "layout", positional: [], named: {} }];
+  const stays = (build: (n: Net, x: NodeId) => NodeId | readonly NodeId[]) => {
+    const graph = net(build, [3, 6, 6]);
+    expect(after(graph, fuseSums).graph).toBe(graph);
+  };
+  const layer = (n: Net, x: NodeId, more = {}) => conv(n, x, 3, { pad: 1 }, more, 3);
+  stays((n, x) => n.op("add", [layer(n, x), x]));
+  stays((n, x) => n.op("add", [layer(n, x), n.op("square", [x])]));
+  stays((n, x) => n.op("add", [layer(n, x), n.op("multiply", [x, n.op("square", [x])])]));
+  stays((n, x) => n.op("add", [layer(n, x), n.constant([3, 6, 6])]));
+  stays((n, x) => n.op("add", [layer(n, x), n.op("transpose", [x], { perm: [0, 2, 1] })]));
+  stays((n, x) => {
+    const c = layer(n, x);
+    return n.op("multiply", [n.op("add", [c, layer(n, x)]), c]);
+  });
+  stays((n, x) => {
+    const c = layer(n, x);
+    return [n.op("add", [c, layer(n, x)]), c];
+  });
+  stays((n, x) => {
+    const c = layer(n, x);
+    return n.op("add", [c, c]);
+  });
+  stays((n, x) => n.op("add", [layer(n, x, { annotations }), layer(n, x)]));
+  stays((n, x) => n.op("add", [layer(n, x), layer(n, x)], {}, { annotations }));
+});
+
+it("a residual block uses one level for each convolution and each square, whatever factors its activations have", () => {
+  const graph = net(
+    (n, x) => {
+      const active = (v: NodeId) => n.op("polynomial", [v], { coeffs: [0, 0.9, 0.1] });
+      const block = (v: NodeId) => active(n.op("add", [conv(n, active(conv(n, v, 4, { pad: 1 })), 4, { pad: 1 }), v]));
+      return n.op("global_avg_pool", [block(block(active(conv(n, x, 4, { pad: 1 }))))]);
+    },
+    [4, 6, 6],
+  );
+  const { graph: done } = after(graph, expandPolynomial, foldLinear, fuseSums);
+  expect(multiplicativeDepth(done).depth).toBe(2 + 2 * 4 + 1);
+  expect(sums(done)).toHaveLength(1);
 });
 
 // reject-unsupported

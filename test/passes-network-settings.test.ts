@@ -71,7 +71,7 @@ const wrong: readonly (readonly [string, AttrValue, string])[] = [
   ["security", 100, "SW522 setting 'security' is 100, allowed is 128, 192, 256"],
   ["precision", 0, "SW522 setting 'precision' is 0, allowed is an integer from 1 to 40 bits"],
   ["precision", "high", "SW522 setting 'precision' is 'high', allowed is an integer from 1 to 40 bits"],
-  ["degree", 10000, "SW522 setting 'degree' is 10000, allowed is 1024, 2048, 4096, 8192, 16384, 32768"],
+  ["degree", 10000, "SW522 setting 'degree' is 10000, allowed is 1024, 2048, 4096, 8192, 16384, 32768, 65536"],
   ["max_keys", 1.5, "SW522 setting 'max_keys' is 1.5, allowed is an integer from 1 to 1000"],
   [
     "activation.relu",

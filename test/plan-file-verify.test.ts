@@ -5,6 +5,7 @@ import { openPlan, parseGraph } from "../src/driver/run-plan.ts";
 import type { Graph, Node } from "../src/ir/graph.ts";
 import { graphTensors, printGraph } from "../src/ir/print.ts";
 import { readBundle, writeBundle } from "../src/plan/bundle.ts";
+import { galoisSteps } from "../src/plan/cost.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import { writePlan } from "../src/plan/plan-file.ts";
 import { verifyClient, verifyPlan } from "../src/plan/verify-plan.ts";
@@ -40,6 +41,8 @@ const withSteps = (galoisSteps: readonly number[]): Plan => ({
   galoisSteps,
 });
 
+const ascending = (steps: readonly number[]) => [...steps].sort((a, b) => a - b);
+
 it("what the compiler makes is accepted, as a plan and as a bundle", () => {
   verifyPlan(plan, "tiny.plan");
   verifyPlan(openPlan(bytes, "tiny.plan"), "tiny.plan");
@@ -47,7 +50,7 @@ it("what the compiler makes is accepted, as a plan and as a bundle", () => {
 });
 
 it("a degree that the tables do not list is refused", () => {
-  for (const degree of [1000, 512, 65536, 2 ** 40])
+  for (const degree of [1000, 512, 131072, 2 ** 40])
     expectRefusal(withScheme({ degree }), "plan-degree", 3, "scheme.degree");
 });
 
@@ -101,7 +104,8 @@ it("an insecure plan is refused unless it is asked for", () => {
 it.for([
   [[2, 1], "plan-galois-steps", 3, "galoisSteps[1]"],
   [[1, 1], "plan-galois-steps", 3, "galoisSteps[1]"],
-  [[0], "plan-galois-steps", 3, "galoisSteps[0]"],
+  [[-0], "plan-galois-steps", 3, "galoisSteps[0]"],
+  [[2, 0], "plan-galois-steps", 3, "galoisSteps[1]"],
   [[2049], "plan-galois-steps", 3, "galoisSteps[0]"],
   [[-2048], "plan-galois-steps", 3, "galoisSteps[0]"],
   [Array.from({ length: 10 ** 6 }, (_, i) => i + 1), "plan-too-costly", 5, "galoisSteps"],
@@ -112,7 +116,33 @@ it.for([
 it("a rotation without a key, and a key without a rotation, are refused", () => {
   const without = expectRefusal(withSteps(plan.galoisSteps.slice(1)), "plan-galois-steps", 3, "galoisSteps");
   expect(without).toContain(`rotates by ${plan.galoisSteps[0]}, which has no key`);
-  expectRefusal(withSteps([...plan.galoisSteps, 2000]), "plan-galois-steps", 3, "galoisSteps");
+  expectRefusal(withSteps(ascending([...plan.galoisSteps, 1999])), "plan-galois-steps", 3, "galoisSteps");
+});
+
+it("step 0 is the key of conjugation: a program that conjugates needs it, no other has it", () => {
+  const idle = expectRefusal(withSteps(ascending([...plan.galoisSteps, 0])), "plan-galois-steps", 3, "galoisSteps");
+  expect(idle).toContain("never conjugates");
+  const conjugating = withText(/he_rotate\((\S+), steps = -?\d+\)/, "he_conjugate($1)");
+  const missing = expectRefusal(conjugating, "plan-galois-steps", 3, "galoisSteps");
+  expect(missing).toContain("the program conjugates, which has no key");
+  const keyed = { ...withSteps(galoisSteps(conjugating.program)), program: conjugating.program };
+  expectRefusal(keyed, "plan-cost", 3, "cost.totals.conjugations");
+  const totals = { ...keyed.cost.totals, conjugations: 1 };
+  verifyPlan({ ...keyed, cost: { ...keyed.cost, totals } }, "tiny.plan");
+});
+
+it("a rotation by all slots is refused, not taken for a conjugation", () => {
+  const changed = withText(/(he_rotate\(\S+, steps = )-?\d+/, `$1${plan.scheme.degree / 2}`);
+  expect(expectRefusal(changed, "plan-program", 3, "program")).toContain("rotates by a multiple of all slots");
+});
+
+it("monomial products are counted", () => {
+  const program = withText(
+    /\n( +\S+: [^\n]* = he_rescale\()(\S+)\)/,
+    "\n  conv.turned = he_multiply_monomial($2, exponent = 7)\n$1conv.turned)",
+  ).program;
+  expectRefusal({ ...plan, program }, "plan-cost", 3, "cost.totals.monomialMultiplications");
+  verifyPlan({ ...withTotals({ monomialMultiplications: 1 }), program }, "tiny.plan");
 });
 
 it("costs beyond reason are refused from the counts alone", () => {
@@ -174,10 +204,22 @@ it("inputs must make sense and fit their layouts", () => {
 it("inputs and outputs of the program must be those the plan describes", () => {
   const slots = plan.scheme.degree / 2;
   const moved = layoutOf(slots, 1, input!.shape, [digit(2, 6, 1), digit(1, 6, 16)]);
-  for (const change of [{ name: "z" }, { level: 2 }, { range: [0, 2] as const }, { layout: moved }]) {
+  const complex = { ...input!.layout, complex: true };
+  for (const change of [
+    { name: "z" },
+    { level: 2 },
+    { range: [0, 2] as const },
+    { layout: moved },
+    { layout: complex },
+  ]) {
     expectRefusal(withInput(change), "plan-program", 3, "program");
   }
-  for (const change of [{ name: "z" }, { level: 1 }, { shape: [2, 2] }]) {
+  for (const change of [
+    { name: "z" },
+    { level: 1 },
+    { shape: [2, 2] },
+    { layout: { ...output!.layout, complex: true } },
+  ]) {
     expectRefusal({ ...plan, outputs: [{ ...output!, ...change }] }, "plan-program", 3, "program");
   }
 });
@@ -200,7 +242,7 @@ it.for([
 });
 
 it.for([
-  ["a layout of another ring", /(to = ")4096( x)/, "$12048$2"],
+  ["a layout of another ring", /(to = ")4096( repeats \d+)? x/, "$12048 x"],
   ["a plan without baby steps", /babies = \[[^\]]*\]/, "babies = []"],
   ["a plan with steps beyond the slots", /giants = \[0/, "giants = [0, 5000"],
   ["an op that does not exist", 'op = "conv2d"', 'op = "conv3d"'],

@@ -80,7 +80,7 @@ const annotations: fc.Arbitrary<Annotation[]> = fc.uniqueArray(
     fc.record({
       name: fc.constant("plan"),
       positional: fc.constant([]),
-      named: fc.record({ babies: data, folds: data, giants: data }),
+      named: fc.record({ operands: data, folds: data, giants: data, pairs: data }),
     }),
   ),
   { selector: (a) => a.name, maxLength: 3 },
@@ -202,7 +202,7 @@ function programOf(list: readonly Seed[], weights: readonly ReturnType<typeof te
       operands: [[4], "constant"],
       from: [layout],
       to: layout,
-      plan: { babies: [0, 1], folds: [], giants: [0, -4] },
+      plan: { operands: [{ babies: [0, 1], halving: "pairs" }], folds: [], giants: [0, -4] },
     },
     name: "fc.layer",
     span: noSpan,

@@ -3,10 +3,13 @@ import { explainLayer, layerNames } from "../src/report/explain-layer.ts";
 import { inspectJson } from "../src/report/inspect-json.ts";
 import { inspectTable } from "../src/report/inspect-table.ts";
 import { describeLayout } from "../src/report/layout-words.ts";
+import { keyChoiceRows } from "../src/report/pareto.ts";
 import { errorOfBits, formatBytes, formatShare, formatTime } from "../src/report/quantities.ts";
 import { table } from "../src/report/table.ts";
+import { defaultCostTable } from "../src/scheme/cost-table.ts";
 import { digit, layoutOf } from "../src/scheme/layout.ts";
 import { insecurePlan, reportPlan } from "./report-plan.ts";
+import { Program } from "./sim-programs.ts";
 
 it("inspect JSON has every name that scripts rely on", () => {
   const json = JSON.parse(JSON.stringify(inspectJson(reportPlan(), 1234)));
@@ -40,7 +43,8 @@ it("inspect JSON has every name that scripts rely on", () => {
       weightBytes: 512,
       planBytes: 1234,
     },
-    estimate: { milliseconds: 40, keygenMilliseconds: 300, peakBytes: 50_000_000 },
+    estimate: { milliseconds: 40, keygenMilliseconds: 300, peakBytes: 50_000_000, costTable: "default" },
+    costTable: "default",
     precision: { boundBits: 18.5 },
   });
   expect(json.layers[0]).toMatchObject({
@@ -98,6 +102,32 @@ it("an insecure plan says so before anything else", () => {
   expect(lines.find((line) => line.startsWith("security"))).toContain("INSECURE");
 });
 
+it("fewer keys are shown against the rotations they cost, when asked for", () => {
+  const p = new Program(reportPlan().scheme);
+  const x = p.input("x", [0, 1]);
+  const turned = [1, 2, 3, 4, 7, 10, 64, 100].map((step) => p.rotate(x, step));
+  p.output(
+    "y",
+    turned.reduce((sum, r) => p.add(sum, r)),
+  );
+  const program = p.build();
+  const cost = { ...reportPlan().cost, totals: { ...reportPlan().cost.totals, rotations: 8, galoisKeys: 8 } };
+  const plan = { ...reportPlan(), program, cost };
+  const rows = keyChoiceRows(plan, defaultCostTable);
+  const text = inspectTable(plan, 1234, rows);
+  expect(text.slice(text.indexOf("keys against"))).toMatchInlineSnapshot(`
+    "keys against rotations, in this ring ('max_keys' chooses)
+    keys     size  rotations  more   time
+       8  12.0 MB          8   0 %  40 ms
+       4   6.0 MB          8   0 %  40 ms
+       3   4.5 MB         12  50 %  59 ms
+       2   3.0 MB         15  88 %  73 ms
+    "
+  `);
+  expect(inspectJson(plan, 0, rows).keyChoices).toEqual(rows);
+  expect(inspectJson(plan, 0)).not.toHaveProperty("keyChoices");
+});
+
 it("a layer is explained by its layouts, steps, keys and price", () => {
   const plan = reportPlan();
   expect(layerNames(plan)).toEqual(["fc", "last"]);
@@ -113,16 +143,17 @@ it("a layer is explained by its layouts, steps, keys and price", () => {
       4 columns 1 slot apart
       4 rows 8 slots apart
       everything is there 2 times, 64 slots apart
-    computed by
       2 baby steps: 0, 1
-        each operand ciphertext is rotated by these first (1 rotation for each)
+        it is rotated by these before it meets weights
+    computed by
       2 giant steps: 0, 16
-        products with weights are summed for each, and the sums rotated (1 rotation for each result ciphertext)
+        products with weights are summed for each, and the sums rotated
       1 fold: 8
         the result is added to itself rotated by these, which collects 2 partial sums
       why: 2 x 2 x 2 combinations of steps reach every weight, by 3 rotations instead of one for each diagonal
     3 rotations in the program, by 3 Galois keys
-      1, 8, 16
+      for 1 baby step, 1 giant step, 1 fold
+      by 1, 8, 16
       only this layer needs the keys for 1, 16
     4 products with weights, 0 products of ciphertexts, 0 relinearizations, 1 rescale
     it goes from level 2 to level 1

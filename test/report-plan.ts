@@ -45,19 +45,21 @@ export function reportPlan(): Plan {
       operands: [],
       from: [printLayout(wide)],
       to: printLayout(flat),
-      plan: { babies: [0, 1], giants: [0, 16], folds: [8] },
+      plan: { operands: [{ babies: [0, 1] }], giants: [0, 16], folds: [8] },
     },
     name: "fc.layer",
     span: noSpan,
   });
-  const rotated = [1, 16, 8].map((steps) =>
-    out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, name: "fc.rotated", span: noSpan }),
-  );
+  const rotated = [
+    { steps: 1, name: "fc.baby" },
+    { steps: 16, name: "fc.giant" },
+    { steps: 8, name: "fc.fold" },
+  ].map(({ steps, name }) => out.add({ op: "he_rotate", inputs: [x], attrs: { steps }, name, span: noSpan }));
   const again = out.add({
     op: "he_rotate",
     inputs: [rotated[0]!],
     attrs: { steps: 8 },
-    name: "last.rotated",
+    name: "last.fold",
     span: noSpan,
   });
   const y = out.add({

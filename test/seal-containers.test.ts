@@ -254,6 +254,8 @@ it("refuses evaluation keys that lack a key, before it computes anything", async
   expect(failure.message).toMatch(/-2, 1, 3$/);
   const more = { ...plan, galoisSteps: [1, 7] };
   expect((await failureOf(() => openServer(context, more, keys.evaluationKeys))).message).toMatch(/step 7$/);
+  const conjugating = { ...plan, galoisSteps: [0, ...plan.galoisSteps] };
+  expect(await failureOf(() => openServer(context, conjugating, keys.evaluationKeys))).toMatchObject({ id: "SW814" });
   expect(await failureOf(() => openServer(context, plan, without(/relinearization/)))).toMatchObject({
     id: "SW812",
     exit: 3,
@@ -276,9 +278,26 @@ it("refuses keys under the wrong name and keys with altered fields", async () =>
   expect(await failureOf(() => openServer(context, otherSteps, galoisAs("galois -2 1 4", galois)))).toMatchObject({
     id: "SW813",
   });
-  for (const name of ["galois 1.5", "galois 0", "galois 1e0", "galois  1", "galois", "galois 512", "sealed"]) {
+  for (const name of [
+    "galois 1.5",
+    "galois 1e0",
+    "galois -0",
+    "galois 00",
+    "galois  1",
+    "galois",
+    "galois 512",
+    "sealed",
+  ]) {
     expect(await failureOf(() => openServer(context, onlyOne, galoisAs(name, galois)))).toMatchObject({ id: "SW812" });
   }
+  // Step 0 is the conjugation, a key of its own.
+  expect(await failureOf(() => openServer(context, onlyOne, galoisAs("galois 0 1", galois)))).toMatchObject({
+    id: "SW812",
+  });
+  const conjugating = { ...plan, galoisSteps: [-2, 0, 1] };
+  expect(await failureOf(() => openServer(context, conjugating, galoisAs("galois -2 0 1", galois)))).toMatchObject({
+    id: "SW813",
+  });
   for (const at of [0, 5, 20, 48, 56, 64]) {
     const damaged = rewritten(keys.evaluationKeys, (name, s) => [name, flipped(s, at)]);
     expect(await failureOf(() => openServer(context, plan, damaged))).toMatchObject({ id: "SW813", exit: 3 });

@@ -93,6 +93,17 @@ export function wave(slots: number, phase = 0): Float64Array {
   return Float64Array.from({ length: slots }, (_, i) => Math.sin(i + phase));
 }
 
+/** Numbers between -1 and 1, the same for the same seed (mulberry32). */
+export function randomNumbers(count: number, seed: number): Float64Array {
+  let state = Math.imul(seed + 1, 0x9e3779b9);
+  return Float64Array.from({ length: count }, () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
+  });
+}
+
 /** The largest difference of two vectors; NaN when either has one. */
 export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let most = a.length === b.length ? 0 : Number.NaN;

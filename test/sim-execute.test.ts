@@ -9,7 +9,7 @@ import { chain, Program, testConstants } from "./sim-programs.ts";
 
 const scheme = chain({ degree: 4096, levels: 2, minScaleBits: 20 });
 const slots = scheme.degree / 2;
-const ramp = Float64Array.from({ length: slots }, (_, s) => s / slots);
+const ramp = { re: Float64Array.from({ length: slots }, (_, s) => s / slots) };
 
 function mlp(): Graph {
   const p = new Program(scheme);
@@ -32,10 +32,10 @@ function reference(): { h: Float64Array; y: Float64Array } {
   const constants = testConstants(scheme);
   const sums = new Float64Array(slots);
   for (let baby = 0; baby < 3; baby++) {
-    const weights = constants.weights(0, 0, 0, baby);
-    for (let s = 0; s < slots; s++) sums[s]! += weights[s]! * ramp[(s + baby) % slots]!;
+    const weights = constants.weights(0, 0, 0, baby).re;
+    for (let s = 0; s < slots; s++) sums[s]! += weights[s]! * ramp.re[(s + baby) % slots]!;
   }
-  const bias = constants.bias(0)!;
+  const bias = constants.bias(0)!.re;
   const h = sums.map((v, s) => v + sums[(s + 4) % slots]! + bias[s]!);
   return { h, y: h.map((v) => v * v) };
 }
@@ -49,7 +49,7 @@ it("a program computes what its layers say, and frees everything but inputs and 
     ["y", y],
   ] as const) {
     const [part] = outputs.get(name)!;
-    expect(part!.slots.every((v, s) => Math.abs(v - expected[s]!) < 1e-12)).toBe(true);
+    expect(part!.slots.re.every((v, s) => Math.abs(v - expected[s]!) < 1e-12)).toBe(true);
   }
   expect(machine.live()).toBe(3);
 });
@@ -105,7 +105,7 @@ it("plaintexts are encoded when first used and freed after the last use", () => 
   expect(encoded).toBe(1);
   // Input; + plaintext + product; + product; - plaintext + sum; - products + sum - old sum.
   expect(alive).toEqual([1, 3, 4, 4, 3]);
-  expect(outputs.get("y")![0]!.slots[100]).toBeCloseTo(ramp[100]!, 12);
+  expect(outputs.get("y")![0]!.slots.re[100]).toBeCloseTo(ramp.re[100]!, 12);
 });
 
 it("a plaintext store keeps what fits its budget and saves the second run its encodings", () => {
@@ -119,7 +119,7 @@ it("a plaintext store keeps what fits its budget and saves the second run its en
       return machine.encode(...a);
     },
   };
-  const store = new PlaintextStore<SimPlain>(3 * 8 * slots, (p) => p.slots.length * 8);
+  const store = new PlaintextStore<SimPlain>(3 * 8 * slots, (p) => p.slots.re.length * 8);
   const results = [0, 1].map(
     () => run(program, { ...counting, live: machine.live }, { plaintexts: store }).outputs.get("y")![0]!.slots,
   );

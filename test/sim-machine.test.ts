@@ -7,15 +7,16 @@ import { floatMachine } from "../src/plan/float-machine.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import { simEvaluator } from "../src/plan/sim-evaluator.ts";
 import { makeSimMachine, simMachine } from "../src/plan/sim-machine.ts";
-import { rescaleUnits } from "../src/scheme/error-model.ts";
+import { encodeVariance, rescaleUnits } from "../src/scheme/error-model.ts";
 import { canonicalScales, topLevel } from "../src/scheme/parameters.ts";
+import { constantSlots, type SlotVector } from "../src/scheme/slot-vector.ts";
 import { chain, firstSlots, Program } from "./sim-programs.ts";
 
 const scheme = chain({ degree: 8192, levels: 5 });
 const slots = scheme.degree / 2;
 const scales = canonicalScales(scheme);
 const top = topLevel(scheme);
-const ones = new Float64Array(slots).fill(1);
+const ones = constantSlots(1, slots);
 
 it("scales are what SEAL computes, bit by bit, down the whole chain", () => {
   const m = simEvaluator(scheme);
@@ -31,13 +32,68 @@ it("scales are what SEAL computes, bit by bit, down the whole chain", () => {
 
 it("a rotation moves slot j + steps to slot j, in both directions", () => {
   const m = simEvaluator(scheme);
-  const x = m.encrypt(
-    Float64Array.from({ length: slots }, (_, s) => s / slots),
-    top,
-  );
-  expect(m.rotate(x, 3).slots[0]).toBe(3 / slots);
-  expect(m.rotate(x, -3).slots[3]).toBe(0);
-  expect(m.rotate(x, 3).slots[slots - 1]).toBe(2 / slots);
+  const x = m.encrypt({ re: Float64Array.from({ length: slots }, (_, s) => s / slots) }, top);
+  expect(m.rotate(x, 3).slots.re[0]).toBe(3 / slots);
+  expect(m.rotate(x, -3).slots.re[3]).toBe(0);
+  expect(m.rotate(x, 3).slots.re[slots - 1]).toBe(2 / slots);
+});
+
+it("complex numbers go through every op as the rules of arithmetic say", () => {
+  const m = simEvaluator(scheme);
+  const [z, w] = [
+    { re: constantSlots(3, slots).re, im: constantSlots(4, slots).re },
+    { re: constantSlots(-1, slots).re, im: constantSlots(2, slots).re },
+  ];
+  const [x, y] = [m.encrypt(z, top), m.encrypt(w, top)];
+  const [p, number] = [m.encode(w, top, scales[top]!), m.encodeConstant(0.5, top, scales[top]!)];
+  const first = (c: ReturnType<typeof m.rotate>) => {
+    const { re, im } = m.decrypt(c);
+    return [re[0], im![0]];
+  };
+  expect(first(m.add(x, y))).toEqual([2, 6]);
+  expect(first(m.subtract(x, y))).toEqual([4, 2]);
+  expect(first(m.negate(x))).toEqual([-3, -4]);
+  expect(first(m.addPlain(x, p))).toEqual([2, 6]);
+  expect(first(m.addPlain(x, number))).toEqual([3.5, 4]);
+  expect(first(m.multiplyPlain(x, p))).toEqual([-11, 2]);
+  expect(first(m.multiplyPlain(x, number))).toEqual([1.5, 2]);
+  expect(first(m.multiply(x, y))).toEqual([-11, 2]);
+  expect(first(m.square(x))).toEqual([-7, 24]);
+  expect(first(m.conjugate(x))).toEqual([3, -4]);
+  expect(first(m.multiplyMonomial(x, scheme.degree / 2))).toEqual([-4, 3]);
+  expect(first(m.multiplyMonomial(x, scheme.degree))).toEqual([-3, -4]);
+  expect(first(m.rotate(x, 1))).toEqual([3, 4]);
+  expect(first(m.modSwitch(m.rescale(m.relinearize(m.square(x)))))).toEqual([-7, 24]);
+});
+
+it("a conjugation or monomial product leaves level and scale as they are", () => {
+  const m = simEvaluator(scheme);
+  const x = m.encrypt(ones, 3);
+  for (const y of [m.conjugate(x), m.multiplyMonomial(x, 1)]) {
+    expect([y.level, y.scale, y.size]).toEqual([x.level, x.scale, x.size]);
+  }
+  // A product may be multiplied before it is relinearized.
+  expect(m.multiplyMonomial(m.square(x), 1).size).toBe(3);
+});
+
+it("what is real has no imaginary part to compute, until something turns it", () => {
+  const m = simEvaluator(scheme);
+  const x = m.encrypt(ones, top);
+  const computed = [m.rotate(x, 1), m.add(x, x), m.square(x), m.conjugate(x), m.rescale(m.square(x))];
+  expect(computed.map((c) => c.slots.im)).toEqual(computed.map(() => undefined));
+  const turned = m.multiplyMonomial(x, 1);
+  expect(turned.slots.im).toBeDefined();
+  expect(m.add(turned, m.conjugate(turned)).slots.im).toBeUndefined();
+  expect(m.decrypt(x).im).toEqual(new Float64Array(slots));
+});
+
+it("conjugation needs the key of step 0, which serves no rotation", () => {
+  const m = simEvaluator(scheme, { galoisSteps: [0] });
+  const x = m.encrypt(ones, top);
+  expect(() => m.conjugate(x)).not.toThrow();
+  expect(() => m.rotate(x, slots)).toThrow(/rotates by/);
+  const without = simEvaluator(scheme, { galoisSteps: [1] });
+  expect(() => without.conjugate(without.encrypt(ones, top))).toThrow(/conjugates, for which/);
 });
 
 it("a key for a step serves every step that is the same rotation", () => {
@@ -60,33 +116,16 @@ const breaches: readonly [string, RegExp, (m: ReturnType<typeof simEvaluator>) =
   ["a mod switch at the last level", /drops a prime at level 0/, (m) => m.modSwitch(m.encrypt(ones, 0))],
   ["a level outside the chain", /not in the chain/, (m) => m.encode(ones, 6, scales[5]!)],
   ["a rotation of a product", /not relinearized/, (m) => m.rotate(m.square(m.encrypt(ones, 5)), 1)],
+  ["a conjugation of a product", /not relinearized/, (m) => m.conjugate(m.square(m.encrypt(ones, 5)))],
   ["a product of a product", /not relinearized/, (m) => m.square(m.square(m.encrypt(ones, 5)))],
-  [
-    "a value that is not finite",
-    /not finite/,
-    (m) =>
-      m.encode(
-        ones.map(() => Number.NaN),
-        5,
-        scales[5]!,
-      ),
-  ],
+  ["a value that is not finite", /not finite/, (m) => m.encode(constantSlots(Number.NaN, slots), 5, scales[5]!)],
   [
     "a constant that is not finite",
     /encodes Infinity/,
     (m) => m.encodeConstant(Number.POSITIVE_INFINITY, 5, scales[5]!),
   ],
-  [
-    "a value too large to encode",
-    /too large for level 0/,
-    (m) =>
-      m.encode(
-        ones.map(() => 1e4),
-        0,
-        scales[0]!,
-      ),
-  ],
-  ["a short vector", /1 numbers into 4096 slots/, (m) => m.encode(Float64Array.of(1), 5, scales[5]!)],
+  ["a value too large to encode", /too large for level 0/, (m) => m.encode(constantSlots(1e4, slots), 0, scales[0]!)],
+  ["a short vector", /1 numbers into 4096 slots/, (m) => m.encode(constantSlots(1, 1), 5, scales[5]!)],
   [
     "a freed ciphertext",
     /after it was freed/,
@@ -120,7 +159,8 @@ it("scales that differ by one rounding are equal, as for SEAL", () => {
 });
 
 it("noise has the size of the error model and comes from its seed", () => {
-  const rms = (x: { slots: Float64Array }) => Math.sqrt(x.slots.reduce((sum, v) => sum + (v - 1) ** 2, 0) / slots);
+  const rms = ({ slots: { re } }: { slots: SlotVector }) =>
+    Math.sqrt(re.reduce((sum, v) => sum + (v - 1) ** 2, 0) / slots);
   const fresh = (seed: number) => {
     const m = simEvaluator(scheme, { noiseSeed: seed });
     return m.encrypt(ones, 5);
@@ -130,6 +170,22 @@ it("noise has the size of the error model and comes from its seed", () => {
   const m = simEvaluator(scheme, { noiseSeed: 3 });
   const scaled = m.rescale(m.multiplyPlain(m.encrypt(ones, 5), m.encodeConstant(1, 5, scales[5]!)));
   expect(rms(scaled) / (rescaleUnits(8192) / scales[4]!)).toBeCloseTo(1, 1);
+});
+
+it("noise is as large in the imaginary part, also of numbers that have none", () => {
+  const m = simEvaluator(scheme, { noiseSeed: 4 });
+  const { re, im } = m.decrypt(m.rescale(m.multiplyPlain(m.encrypt(ones, 5), m.encodeConstant(1, 5, scales[5]!))));
+  const rms = (part: Float64Array, value: number) =>
+    Math.sqrt(part.reduce((sum, v) => sum + (v - value) ** 2, 0) / slots);
+  expect(rms(re, 1) / rms(im!, 0)).toBeCloseTo(1, 1);
+});
+
+it("rounding makes a real plaintext no imaginary error, and shares a complex one's between its parts", () => {
+  const m = simEvaluator(scheme, { noiseSeed: 5 });
+  expect(m.encode(ones, 5, scales[5]!).slots.im).toBeUndefined();
+  const { re, im } = m.encode({ re: ones.re, im: ones.re }, 5, scales[5]!).slots;
+  const variance = (part: Float64Array) => part.reduce((sum, v) => sum + (v - 1) ** 2, 0) / slots;
+  expect((variance(re) + variance(im!)) / encodeVariance(8192, scales[5]!)).toBeCloseTo(1, 1);
 });
 
 /** y = x^2 + 0.25 on three numbers. */

@@ -9,6 +9,7 @@ import { Random } from "../src/plan/random.ts";
 import { type ChainRequest, chooseChain } from "../src/scheme/chain.ts";
 import { digit, type Layout, layoutOf, printLayout } from "../src/scheme/layout.ts";
 import { canonicalScales, type Scheme } from "../src/scheme/parameters.ts";
+import type { SlotVector } from "../src/scheme/slot-vector.ts";
 
 export function chain(request: Partial<ChainRequest> = {}): Scheme {
   const scheme = chooseChain({ degree: 8192, levels: 3, security: 128, ...request });
@@ -21,12 +22,23 @@ export function firstSlots(scheme: Scheme, count: number): Layout {
   return layoutOf(scheme.degree / 2, 1, [count], [digit(0, count, 1)]);
 }
 
-/** Weights between -1 and 1 that depend only on the piece: what tests use instead of a network's. */
-export function testConstants(scheme: Scheme, size = 1): LayerConstants {
-  const vector = (seed: number) => {
-    const random = new Random(seed);
-    return Float64Array.from({ length: scheme.degree / 2 }, () => size * (2 * random.uniform() - 1));
-  };
+/** Two elements in each slot of one ciphertext: all real parts, then all imaginary ones. */
+export function complexSlots(scheme: Scheme): Layout {
+  const slots = scheme.degree / 2;
+  return { ...layoutOf(slots, 1, [2 * slots], [digit(0, 2 * slots, 1)]), complex: true };
+}
+
+/** Numbers between `low` and `high` that depend only on the seed. */
+export function drawnNumbers(count: number, seed: number, [low, high]: readonly [number, number] = [-1, 1]) {
+  const random = new Random(seed);
+  return Float64Array.from({ length: count }, () => low + (high - low) * random.uniform());
+}
+
+/** Weights between -1 and 1, in both parts if complex, that depend only on the piece: what tests use instead of a network's. */
+export function testConstants(scheme: Scheme, size = 1, complex = false): LayerConstants {
+  const part = (seed: number) => drawnNumbers(scheme.degree / 2, seed, [-size, size]);
+  const vector = (seed: number): SlotVector =>
+    complex ? { re: part(seed), im: part(seed + 2_000_003) } : { re: part(seed) };
   return {
     weights: (to, giant, from, baby) => vector(((to * 31 + giant) * 31 + from) * 31 + baby + 7),
     bias: (to) => vector(to + 1_000_003),
@@ -51,9 +63,9 @@ export class Program {
     range: readonly [number, number],
     level = this.scheme.primes.length - 1,
     count = this.scheme.degree / 2,
+    layout = firstSlots(this.scheme, count),
   ): NodeId {
-    const layout = printLayout(firstSlots(this.scheme, count));
-    const attrs = { input: name, part: 0, level, shape: [count], range, layout };
+    const attrs = { input: name, part: 0, level, shape: [count], range, layout: printLayout(layout) };
     return this.builder.add({ op: "he_input", inputs: [], attrs, name: `${name}.c`, span: noSpan });
   }
 
@@ -61,7 +73,21 @@ export class Program {
     return this.builder.add({ op: "he_rotate", inputs: [x], attrs: { steps }, name: `${this.layer}.r`, span: noSpan });
   }
 
-  unary(op: "he_negate" | "he_square" | "he_relinearize" | "he_rescale" | "he_mod_switch", x: NodeId): NodeId {
+  monomial(x: NodeId, exponent: number): NodeId {
+    const attrs = { exponent };
+    return this.builder.add({
+      op: "he_multiply_monomial",
+      inputs: [x],
+      attrs,
+      name: `${this.layer}.m`,
+      span: noSpan,
+    });
+  }
+
+  unary(
+    op: "he_conjugate" | "he_negate" | "he_square" | "he_relinearize" | "he_rescale" | "he_mod_switch",
+    x: NodeId,
+  ): NodeId {
     return this.builder.add({ op, inputs: [x], attrs: {}, name: `${this.layer}.u`, span: noSpan });
   }
 
@@ -127,8 +153,8 @@ export class Program {
     return this.binary("he_add_plain", this.unary("he_rescale", sum!), this.bias(weights, type.level - 1));
   }
 
-  output(name: string, x: NodeId, count = this.scheme.degree / 2): NodeId {
-    const attrs = { shape: [count], layout: printLayout(firstSlots(this.scheme, count)) };
+  output(name: string, x: NodeId, count = this.scheme.degree / 2, layout = firstSlots(this.scheme, count)): NodeId {
+    const attrs = { shape: [count], layout: printLayout(layout) };
     const node = this.builder.add({ op: "he_output", inputs: [x], attrs, name: `${name}.out`, span: noSpan });
     this.builder.output(name, node);
     return node;

@@ -34,7 +34,7 @@ function changed(graph: Graph, changes: Change): Graph {
 
 const flat = layoutOf(8, 1, [4], [digit(0, 4, 1)]);
 const square2 = layoutOf(8, 1, [2, 2], [digit(1, 2, 1), digit(0, 2, 2)]);
-const plan = [{ name: "plan", positional: [], named: { babies: [0], giants: [0], folds: [] } }];
+const plan = [{ name: "plan", positional: [], named: { operands: [{ babies: [0] }], giants: [0], folds: [] } }];
 
 function packed(layouts: { readonly [name: string]: Layout } = {}): Graph {
   const graph = small();

@@ -1,16 +1,19 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { fail } from "../base/diagnostic.ts";
 import { nearest } from "../base/nearest.ts";
+import type { CompileOptions } from "../driver/compile.ts";
 import type { SealOptions } from "../seal/index.ts";
+import { costTableOf } from "./cost-tables.ts";
 import type { Io } from "./io.ts";
 
 /** Flags of commands that compile. */
 export interface CompileFlags {
   readonly set: ReadonlyMap<string, string>;
   readonly insecure?: boolean;
+  readonly costTable?: string;
 }
 
-/** `--set key=value` (repeated) and `--insecure`. */
+/** `--set key=value` (repeated), `--insecure` and `--cost-table`. */
 export function addCompileFlags(command: Command): Command {
   return command
     .addOption(
@@ -18,7 +21,11 @@ export function addCompileFlags(command: Command): Command {
         .argParser(keepPair)
         .default(new Map<string, string>(), "none"),
     )
-    .option("--insecure", "allow parameters below the security tables; the result is marked INSECURE");
+    .option("--insecure", "allow parameters below the security tables; the result is marked INSECURE")
+    .option(
+      "--cost-table <table>",
+      "times to plan with: 'default', for the same bytes on every machine, or a file of 'calibrate' (default: what 'calibrate' stored, if anything)",
+    );
 }
 
 function keepPair(text: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
@@ -27,8 +34,8 @@ function keepPair(text: string, before: ReadonlyMap<string, string>): ReadonlyMa
   return new Map([...before, [text.slice(0, at).trim(), text.slice(at + 1).trim()]]);
 }
 
-export function compileOptionsOf(flags: CompileFlags) {
-  return { overrides: flags.set, insecure: flags.insecure ?? false };
+export function compileOptionsOf(io: Io, flags: CompileFlags): CompileOptions {
+  return { overrides: flags.set, insecure: flags.insecure ?? false, costTable: costTableOf(io, flags.costTable) };
 }
 
 /** How commands call SEAL: progress goes to the bar, insecure plans only on demand. */

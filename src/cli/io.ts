@@ -2,6 +2,8 @@
 export interface Io {
   /** Relative paths start here. */
   readonly cwd: string;
+  /** Folder of this user's own files for sealwright; it need not exist. Undefined where the system names none. */
+  readonly configFolder: string | undefined;
   /** Writes product text to stdout. Commands call it once all that can fail is done. */
   out(text: string): void;
   /** Writes to stderr. */

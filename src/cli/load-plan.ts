@@ -1,11 +1,12 @@
 import { fail } from "../base/diagnostic.ts";
-import { type CompileOptions, compileModel } from "../driver/compile.ts";
+import { compileModel } from "../driver/compile.ts";
 import { openPlan } from "../driver/run-plan.ts";
 import { isBundle, readBundle } from "../plan/bundle.ts";
 import type { ClientView, Plan } from "../plan/plan.ts";
 import { verifyClient } from "../plan/verify-plan.ts";
 import { describeContent } from "../weights/file-kind.ts";
 import { renderDiagnostics } from "./diagnostics.ts";
+import { type CompileFlags, compileOptionsOf } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { modelHost } from "./model-host.ts";
 import { decodeSource, readBytes } from "./read-file.ts";
@@ -20,15 +21,15 @@ export interface LoadedPlan {
  * Reads a plan, or compiles a model; the content decides, not the name. With `look` the plan is only to be shown, which an
  * insecure one may be without being asked for.
  */
-export function loadPlan(io: Io, path: string, options: CompileOptions & { readonly look?: boolean }): LoadedPlan {
+export function loadPlan(io: Io, path: string, flags: CompileFlags & { readonly look?: boolean }): LoadedPlan {
   const bytes = readBytes(io, path);
   if (isSafetensors(bytes)) {
-    const insecure = options.look === true || options.insecure === true;
+    const insecure = flags.look === true || flags.insecure === true;
     return { plan: openPlan(bytes, path, { insecure }), bytes };
   }
   refuseOtherKinds(bytes, path, "a model or a plan");
   const compiled = compileModel(decodeSource(bytes, path), modelHost(io, path), {
-    ...options,
+    ...compileOptionsOf(io, flags),
     observe: { now: () => io.now(), after: (pass) => io.progress(`compiling: ${pass.name} done`) },
   });
   io.err(renderDiagnostics(compiled.diagnostics));

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { exit } from "../base/codes.ts";
 import { CompilerBug, type Diagnostic, diagnose, SealwrightError } from "../base/diagnostic.ts";
 import { compilerVersion } from "../driver/version.ts";
+import { calibrateCommand } from "./commands/calibrate.ts";
 import { checkCommand } from "./commands/check.ts";
 import { clientBundleCommand } from "./commands/client-bundle.ts";
 import { compileCommand } from "./commands/compile.ts";
@@ -29,6 +30,7 @@ const commands: readonly ((io: Io) => Command)[] = [
   clientBundleCommand,
   checkCommand,
   optCommand,
+  calibrateCommand,
   explainCommand,
   opsCommand,
   passesCommand,

@@ -1,7 +1,9 @@
 import { rmSync } from "node:fs";
+import { homedir } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { exit } from "../base/codes.ts";
 import { escapeHidden } from "../base/render.ts";
+import { configFolder } from "./config-folder.ts";
 import type { Io } from "./io.ts";
 
 type Message =
@@ -111,6 +113,7 @@ function threadIo(cwd: string): Io {
   const post = (message: Message) => parentPort!.postMessage(message);
   return {
     cwd,
+    configFolder: configFolder(process.platform, process.env, homedir()),
     out: (text) => post({ kind: "out", text }),
     err: (text) => post({ kind: "err", text }),
     now: () => performance.now(),

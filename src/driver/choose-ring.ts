@@ -2,15 +2,25 @@ import type { Settings } from "../../passes/settings.ts";
 import { type Diagnostics, fail, SealwrightError } from "../base/diagnostic.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import { evaluate } from "../ir/evaluate.ts";
-import type { Graph } from "../ir/graph.ts";
+import { annotationOf, type Graph } from "../ir/graph.ts";
 import { calibrationSamples } from "../plan/calibration.ts";
+import { measureCost } from "../plan/cost.ts";
+import { KeptConstants } from "../plan/kept-constants.ts";
 import { boundBits, type ErrorPrediction, leastBound, predictError, roomMargin } from "../plan/predict-error.ts";
 import { leastHeadroomBits, leastScaleBits, scaleBitsOffered } from "../scheme/chain.ts";
 import { rescaleVariance } from "../scheme/error-model.ts";
+import { modulusLimit } from "../scheme/security.ts";
+
+/** A network packed for a ring; its primes do not matter yet. */
+export interface Packed {
+  readonly graph: Graph;
+  /** What an observer would have seen. */
+  readonly events: readonly (() => void)[];
+}
 
 /** A program for one ring, and the graphs it came from. */
 export interface Candidate {
-  readonly packed: Graph;
+  readonly packed: Packed;
   readonly leveled: Graph;
   readonly program: Graph;
   /** The graph after each pass, by its name. */
@@ -28,10 +38,13 @@ export interface RingRequest {
   /** Bits of the last prime above the scale. */
   readonly headroomBits: number;
   /** The packed network, when this degree was tried before. */
-  readonly packed?: Graph;
+  readonly packed?: Packed;
+  /** Linear layers, from the input on, that rescale before giant steps and folds. Default 0. */
+  readonly early?: number;
 }
 
 export interface Ring extends Candidate {
+  readonly request: RingRequest;
   readonly prediction: ErrorPrediction;
   /** -log2 of the largest error of any output. */
   readonly precisionBits: number;
@@ -46,7 +59,7 @@ const mostHeadroomBits = 40;
 
 /**
  * Compiles for one ring after another until the predicted error is within the asked precision, and the last prime holds the
- * values that calibration saw. Reports why not when no ring will do.
+ * values that calibration saw; then for larger ones as long as those are faster. Reports why not when no ring will do.
  */
 export function chooseRing(
   network: Graph,
@@ -54,24 +67,35 @@ export function chooseRing(
   diagnostics: Diagnostics,
   compile: (request: RingRequest) => Candidate,
 ): Ring {
+  checkListed(settings, diagnostics);
   const { depth, path } = multiplicativeDepth(network);
   const firstHeadroom = headroomFor(network);
+  let found: Ring | undefined;
   let refused: SealwrightError | undefined;
   let nearest: { readonly degree: number; readonly precisionBits: number } | undefined;
   for (const { degree, insecure } of ringsToTry(settings, depth)) {
+    // A larger ring makes every operation slower; it can win only where it needs fewer ciphertexts.
+    if (found !== undefined && (insecure || !hasSeveralCiphertexts(found.packed.graph))) break;
     try {
-      const ring = fitHeadroom({ degree, insecure, headroomBits: firstHeadroom }, compile);
+      const kept = new KeptConstants();
+      const ring = fitHeadroom({ degree, insecure, headroomBits: firstHeadroom }, compile, kept);
       const { precisionBits } = ring;
-      if (precisionBits >= settings.precision) {
-        for (const d of ring.diagnostics.all) diagnostics.add(d);
-        return ring;
-      }
       // Where errors drown the values, no precision to settle for is worth naming.
-      if (precisionBits > (nearest?.precisionBits ?? 0)) nearest = { degree, precisionBits };
+      if (precisionBits < settings.precision) {
+        if (precisionBits > (nearest?.precisionBits ?? 0)) nearest = { degree, precisionBits };
+        continue;
+      }
+      const faster = spendPrecision(ring, settings, compile, kept);
+      if (found !== undefined && milliseconds(found, settings) <= milliseconds(faster, settings)) break;
+      found = faster;
     } catch (error) {
       if (!(error instanceof SealwrightError)) throw error;
       refused = error;
     }
+  }
+  if (found !== undefined) {
+    for (const d of found.diagnostics.all) diagnostics.add(d);
+    return found;
   }
   if (nearest === undefined && refused !== undefined) throw refused;
   const notes = path.map(({ node, levels }) => ({
@@ -101,9 +125,17 @@ export function chooseRing(
   throw refused;
 }
 
+/** Before anything is packed for a ring, which takes long for a large one: whether its security is known at all. */
+function checkListed({ degree, security, insecure }: Settings, diagnostics: Diagnostics): void {
+  if (degree === undefined || insecure || modulusLimit(degree, security) !== undefined) return;
+  diagnostics.report("unlisted-security", "nowhere", { degree, security });
+  diagnostics.throwIfErrors();
+}
+
 /** Rings within the security tables first; beyond them only where the user allowed it and nothing else holds. */
 function ringsToTry(settings: Settings, levels: number): readonly Pick<RingRequest, "degree" | "insecure">[] {
-  const secure = degreesToTry(settings, levels).map((degree) => ({ degree, insecure: false }));
+  const listed = degreesToTry(settings, levels).filter((n) => modulusLimit(n, settings.security) !== undefined);
+  const secure = listed.map((degree) => ({ degree, insecure: false }));
   const others = settings.degree === undefined ? usefulDegrees : [settings.degree];
   return settings.insecure ? [...secure, ...others.map((degree) => ({ degree, insecure: true }))] : secure;
 }
@@ -136,16 +168,59 @@ function headroomFor(network: Graph): number {
   return Math.max(leastHeadroomBits, Math.min(mostHeadroomBits, Math.ceil(Math.log2(largest * roomMargin * 2))));
 }
 
-function fitHeadroom(request: RingRequest, compile: (request: RingRequest) => Candidate): Ring {
+function fitHeadroom(request: RingRequest, compile: (request: RingRequest) => Candidate, kept: KeptConstants): Ring {
   let next = request;
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const candidate = compile(next);
-    const prediction = predictError(candidate.program, { leveled: candidate.leveled });
-    if (prediction.headroomBits <= next.headroomBits) {
-      const precisionBits = Math.min(...[...prediction.outputs.values()].map(({ bound }) => boundBits(bound)));
-      return { ...candidate, prediction, precisionBits };
-    }
-    next = { ...next, headroomBits: prediction.headroomBits, packed: candidate.packed };
+    const ring = predicting(candidate, next, kept);
+    if (ring.prediction.headroomBits <= next.headroomBits) return ring;
+    next = { ...next, headroomBits: ring.prediction.headroomBits, packed: candidate.packed };
   }
   return fail("values-too-large", "nowhere", { headroomBits: next.headroomBits, scaleBits: leastScaleBits });
+}
+
+/** A candidate with its predicted errors. */
+function predicting(candidate: Candidate, request: RingRequest, kept: KeptConstants): Ring {
+  const { program, leveled } = candidate;
+  const prediction = predictError(program, { leveled, constants: (layer) => kept.of(program, layer) });
+  const precisionBits = Math.min(...[...prediction.outputs.values()].map(({ bound }) => boundBits(bound)));
+  return { ...candidate, request, prediction, precisionBits };
+}
+
+/** Bits of precision that rescaling early costs at least, in all linear layers and in all but the last (whose folds lose most). */
+const earlyBits = { all: 3, butLast: 1 };
+
+/**
+ * Where more precision is predicted than was asked for, linear layers may rescale before they rotate their sums, which then
+ * happens at a lower level and takes less time (ckks.md, section 1). Takes the fastest program that is precise enough.
+ */
+function spendPrecision(
+  ring: Ring,
+  settings: Settings,
+  compile: (request: RingRequest) => Candidate,
+  kept: KeptConstants,
+): Ring {
+  const { precision } = settings;
+  const layers = ring.leveled.nodes.filter((node) => annotationOf(node, "plan") !== undefined).length;
+  const spare = ring.precisionBits - precision;
+  const choices = [
+    ...(spare >= earlyBits.all ? [layers] : []),
+    ...(spare >= earlyBits.butLast && layers > 1 ? [layers - 1] : []),
+  ];
+  for (const early of choices) {
+    const candidate = compile({ ...ring.request, packed: ring.packed, early });
+    if (milliseconds(candidate, settings) >= milliseconds(ring, settings)) continue;
+    const predicted = predicting(candidate, ring.request, kept);
+    const holds = predicted.prediction.headroomBits <= ring.request.headroomBits;
+    if (holds && predicted.precisionBits >= precision) return predicted;
+  }
+  return ring;
+}
+
+function milliseconds({ leveled, program }: Candidate, { costTable }: Settings): number {
+  return measureCost({ leveled, program, table: costTable }).estimate.milliseconds;
+}
+
+function hasSeveralCiphertexts(packed: Graph): boolean {
+  return packed.nodes.some(({ op, type }) => op !== "input" && type.kind === "packed" && type.layout.ciphertexts > 1);
 }

@@ -6,9 +6,10 @@ import { ownOptions } from "../base/own-options.ts";
 import type { SourceFile } from "../base/span.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { AttrValue } from "../ops/attributes.ts";
+import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
 import type { Plan } from "../plan/plan.ts";
 import { writePlan } from "../plan/plan-file.ts";
+import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
 import { type Candidate, chooseRing, degreesToTry, largestDegree, type Ring, type RingRequest } from "./choose-ring.ts";
 import { describePlan } from "./describe-plan.ts";
 import { type PassObserver, runPasses } from "./pass-manager.ts";
@@ -18,8 +19,14 @@ export interface CompileOptions {
   readonly overrides?: ReadonlyMap<string, AttrValue>;
   /** Allows parameters that break the security tables where nothing else fits; the plan is marked. */
   readonly insecure?: boolean;
+  /** Times of the machine that will run the plan; the same table, the same plan. Default the one that ships. */
+  readonly costTable?: CostTable;
+  /** Options of passes that win over their defaults, by pass name: what a benchmark switches off to see what it brings. */
+  readonly passOptions?: PassOptions;
   readonly observe?: PassObserver;
 }
+
+type PassOptions = ReadonlyMap<string, AttrRecord>;
 
 export interface Compiled {
   readonly plan: Plan;
@@ -34,6 +41,7 @@ export interface Compiled {
 export interface ReadModel {
   readonly graph: Graph;
   readonly settings: Settings;
+  readonly passOptions?: PassOptions;
   readonly diagnostics: Diagnostics;
 }
 
@@ -45,12 +53,17 @@ const ringPasses = pipeline.slice(packIndex);
 
 /** Parses a model. Throws a SealwrightError with everything that is wrong with it. */
 export function readModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): ReadModel {
-  const { overrides = new Map(), insecure = false } = ownOptions(options);
+  const {
+    overrides = new Map(),
+    insecure = false,
+    costTable = defaultCostTable,
+    passOptions = new Map(),
+  } = ownOptions(options);
   const diagnostics = new Diagnostics();
   const model = parseModel(file, host, diagnostics);
   const settings = readSettings(model?.targets ?? [], overrides, diagnostics);
   diagnostics.throwIfErrors();
-  return { graph: model!.graph, settings: { ...settings, insecure }, diagnostics };
+  return { graph: model!.graph, settings: { ...settings, insecure, costTable }, passOptions, diagnostics };
 }
 
 /** Compiles a model to a plan. Throws a SealwrightError when it cannot be done, with the reason. */
@@ -75,15 +88,16 @@ function checkMemory(neededBytes: number, { settings: { maxMemory: allowedBytes 
   diagnostics.throwIfErrors();
 }
 
-/** Runs the passes up to and including `stopAfter` and returns the graph it leaves. */
+/** Runs the passes up to and including `stopAfter` and returns the graph it leaves, with the settings it was made by. */
 export function compileTo(
   file: SourceFile,
   host: ModelHost,
   stopAfter: string,
   options: CompileOptions = {},
-): { readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] } {
+): { readonly graph: Graph; readonly settings: Settings; readonly diagnostics: readonly Diagnostic[] } {
   const model = readModel(file, host, options);
-  return { graph: graphAfter(model, stopAfter, options.observe), diagnostics: model.diagnostics.all };
+  const graph = graphAfter(model, stopAfter, options.observe);
+  return { graph, settings: model.settings, diagnostics: model.diagnostics.all };
 }
 
 function graphAfter(model: ReadModel, stopAfter: string, observe: PassObserver | undefined): Graph {
@@ -93,7 +107,8 @@ function graphAfter(model: ReadModel, stopAfter: string, observe: PassObserver |
   // Counting rotations needs a number of slots, no valid parameters.
   const [degree] = degreesToTry(model.settings, multiplicativeDepth(network).depth);
   const settings = { ...model.settings, degree: degree ?? largestDegree };
-  return runPasses(network, [ringPasses[0]!], { settings, diagnostics: model.diagnostics }, numbered(observe));
+  const run = { settings, diagnostics: model.diagnostics, options: model.passOptions ?? new Map() };
+  return runPasses(network, [ringPasses[0]!], run, numbered(observe));
 }
 
 /** Everything a compilation would report, errors included. */
@@ -107,28 +122,27 @@ export function checkModel(file: SourceFile, host: ModelHost, options: CompileOp
 }
 
 function runNetworkPasses(model: ReadModel, observe: PassObserver | undefined, stopAfter?: string): Graph {
-  const { graph, settings, diagnostics } = model;
+  const { graph, settings, diagnostics, passOptions: options = new Map() } = model;
   const stop = networkPasses.some((pass) => pass.name === stopAfter) ? stopAfter : undefined;
-  return runPasses(graph, networkPasses, { settings, diagnostics, stopAfter: stop }, observe);
+  return runPasses(graph, networkPasses, { settings, diagnostics, options, stopAfter: stop }, observe);
 }
 
 /** The smallest ring that holds the network; the observer sees only the attempt that was kept. */
 function ringFor(model: ReadModel, network: Graph, observe: PassObserver | undefined): Ring {
   const { settings, diagnostics } = model;
-  const ring = chooseRing(network, settings, diagnostics, (request) =>
-    runRingPasses(network, settings, request, observe),
-  );
+  const ring = chooseRing(network, settings, diagnostics, (request) => runRingPasses(model, network, request, observe));
   for (const replay of ring.events) replay();
   return ring;
 }
 
 function runRingPasses(
+  { settings, passOptions = new Map() }: ReadModel,
   network: Graph,
-  settings: Settings,
   request: RingRequest,
   observe: PassObserver | undefined,
 ): Candidate {
   const diagnostics = new Diagnostics();
+  const packEvents: (() => void)[] = [...(request.packed?.events ?? [])];
   const events: (() => void)[] = [];
   const stages = new Map<string, Graph>();
   const observer = numbered(observe);
@@ -136,22 +150,27 @@ function runRingPasses(
     ...observer,
     after: (pass, graph, milliseconds, index) => {
       stages.set(pass.name, graph);
-      events.push(() => observer.after?.(pass, graph, milliseconds, index));
+      const own = pass.name === "pack" ? packEvents : events;
+      own.push(() => observer.after?.(pass, graph, milliseconds, index));
     },
   };
   const run = {
     settings: { ...settings, degree: request.degree, insecure: request.insecure },
     diagnostics,
-    options: new Map([["assign-levels", { headroomBits: request.headroomBits }]]),
+    options: new Map([
+      ["lower-to-he", { early: request.early ?? 0 }],
+      ...passOptions,
+      ["assign-levels", { headroomBits: request.headroomBits }],
+    ]),
   };
   const passes = request.packed === undefined ? ringPasses : ringPasses.slice(1);
-  const program = runPasses(request.packed ?? network, passes, run, recorder);
+  const program = runPasses(request.packed?.graph ?? network, passes, run, recorder);
   return {
     program,
     leveled: stages.get("assign-levels")!,
-    packed: stages.get("pack") ?? request.packed!,
+    packed: { graph: stages.get("pack") ?? request.packed!.graph, events: packEvents },
     stages,
-    events,
+    events: [...packEvents, ...events],
     diagnostics,
   };
 }

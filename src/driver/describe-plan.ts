@@ -4,21 +4,16 @@ import { invariant } from "../base/diagnostic.ts";
 import { type Graph, nodeAt } from "../ir/graph.ts";
 import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
 import type { LeveledType } from "../ops/value-type.ts";
-import { type CostRequest, galoisSteps, measureCost } from "../plan/cost.ts";
-import type { Cost, Plan, Port } from "../plan/plan.ts";
+import { galoisSteps, measureCost } from "../plan/cost.ts";
+import { plaintextBudget } from "../plan/plaintext-budget.ts";
+import type { Plan, Port } from "../plan/plan.ts";
 import { boundBits } from "../plan/predict-error.ts";
-import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
 import { securityClaim } from "../scheme/security.ts";
 import type { Ring } from "./choose-ring.ts";
 import { compilerVersion } from "./version.ts";
 
 /** Everything a plan says but its id, from what compilation made. */
-export function describePlan(
-  source: Graph,
-  settings: Settings,
-  ring: Ring,
-  table: CostTable = defaultCostTable,
-): Omit<Plan, "id"> {
+export function describePlan(source: Graph, settings: Settings, ring: Ring): Omit<Plan, "id"> {
   const { leveled, program, prediction } = ring;
   const { scheme } = program;
   invariant(scheme !== undefined, "a compiled program has a scheme");
@@ -43,20 +38,18 @@ export function describePlan(
     stages: [{ side: "server", does: "evaluate" }],
     program,
     source,
-    cost: costWithin(settings.maxMemory, { leveled, program, table, bounds: prediction.layers }),
+    cost: measureCost({
+      leveled,
+      program,
+      table: settings.costTable,
+      bounds: prediction.layers,
+      plaintextBudget: plaintextBudget(program, settings.maxMemory),
+    }),
     precision: {
       boundBits: ring.precisionBits,
       outputs: Object.fromEntries([...prediction.outputs].map(([name, { bound }]) => [name, boundBits(bound)])),
     },
   };
-}
-
-/** Keeps fewer plaintexts between runs where that brings the memory within `max_memory`, if anything does. */
-function costWithin(maxMemory: number | undefined, request: CostRequest): Cost {
-  if (maxMemory === undefined) return measureCost(request);
-  const bare = measureCost({ ...request, plaintextBudget: 0 });
-  const left = maxMemory - bare.estimate.peakBytes;
-  return left <= 0 ? bare : measureCost({ ...request, plaintextBudget: left });
 }
 
 /** The settings that decided, as a model's target could say them. */

@@ -6,11 +6,18 @@ import type { Graph } from "../ir/graph.ts";
 import { floatMachine } from "../plan/float-machine.ts";
 import type { InputOptions } from "../plan/inputs.ts";
 import type { Machine, Tensors } from "../plan/machine.ts";
+import { plaintextBudgetOf } from "../plan/plaintext-budget.ts";
 import type { Plan } from "../plan/plan.ts";
 import { readPlan } from "../plan/plan-file.ts";
 import { simMachine } from "../plan/sim-machine.ts";
 import { verifyPlan } from "../plan/verify-plan.ts";
-import { makeSealMachine, type SealOptions, sealMachine } from "../seal/index.ts";
+import {
+  makeSealMachine,
+  openSession as openSealSession,
+  type SealOptions,
+  type Session,
+  sealMachine,
+} from "../seal/index.ts";
 
 /** The machines that can run a plan: the network in float64, the program on numbers, the program on ciphertexts. */
 export const machines = { float: floatMachine, sim: simMachine, seal: sealMachine } as const satisfies {
@@ -33,6 +40,15 @@ export function runPlan(
   options: SealOptions & InputOptions = {},
 ): Promise<Tensors> {
   return (machine === "seal" ? makeSealMachine(options) : machines[machine]).run(plan, inputs);
+}
+
+/**
+ * Opens a plan for many runs on ciphertexts. Encoded weights stay between runs as far as the plan's `max_memory` allows, or
+ * `options.cacheBytes` where it is given.
+ */
+export function openSession(plan: Plan, options: SealOptions = {}): Promise<Session> {
+  const { cacheBytes = plaintextBudgetOf(plan), ...others } = ownOptions(options);
+  return openSealSession(plan, Number.isFinite(cacheBytes) ? { ...others, cacheBytes } : others);
 }
 
 /** Parses a printed graph with the tensors its text mentions. Throws a SealwrightError. */

@@ -1,6 +1,6 @@
 import { CompilerBug } from "../base/diagnostic.ts";
 import { elementCount, type Shape } from "../base/tensor.ts";
-import { idle, type Layout, layoutElements, printLayout } from "../scheme/layout.ts";
+import { idle, type Layout, layoutElements, placementText } from "../scheme/layout.ts";
 import { annotationOf, type Graph, inputNodes, type Node } from "./graph.ts";
 import { linearLayer } from "./linear.ts";
 
@@ -41,12 +41,18 @@ function placeOf(node: Node): PlacedValue | undefined {
 function* layoutRules(graph: Graph, node: Node, own: PlacedValue, tables: Tables): Generator<string> {
   if (node.op === "input" || annotationOf(node, "plan") !== undefined) return;
   const operands = inputNodes(graph, node).filter((n) => n.op !== "constant");
+  const layouts = operands.map((n) => placeOf(n)!.layout);
+  const recurs = Math.max(...layouts.map((l) => l.repeats));
+  if (own.layout.repeats < recurs)
+    yield `the layout of '${node.name}' says it recurs after ${own.layout.repeats} slots, its operands do after ${recurs}`;
+  if ((node.op === "square" || node.op === "multiply") && own.layout.complex)
+    yield `'${node.name}' multiplies complex slots, which do not stay apart`;
   const layer = linearLayer(graph, node);
   if (layer === undefined) {
     for (const operand of operands) {
       const other = placeOf(operand)!.layout;
       // Relabeled views may print differently and still put equal elements into equal slots.
-      if (printLayout(other) === printLayout(own.layout)) continue;
+      if (placementText(other) === placementText(own.layout)) continue;
       const [a, b] = [tables.elements(own.layout), tables.elements(other)];
       if (a.length !== b.length || a.some((element, p) => element !== b[p])) {
         yield `'${node.name}' works slot by slot, but operand '${operand.name}' has another layout`;
@@ -84,7 +90,7 @@ class Tables {
   readonly #checked = new Map<string, string | undefined>();
 
   elements(layout: Layout): Int32Array {
-    const key = printLayout(layout);
+    const key = placementText(layout);
     const known = this.#elements.get(key);
     if (known !== undefined) return known;
     const elements = layoutElements(layout);
@@ -94,9 +100,16 @@ class Tables {
 
   /** What is wrong with a layout for a shape. */
   check(layout: Layout, shape: Shape): string | undefined {
-    const key = `${printLayout(layout)} ${shape.join()}`;
+    const key = `${placementText(layout)} ${layout.repeats} ${shape.join()}`;
     if (!this.#checked.has(key)) this.#checked.set(key, this.broken(layout) ?? this.wrong(layout, shape));
     return this.#checked.get(key);
+  }
+
+  private recurs({ slots, repeats }: Layout, elements: Int32Array): boolean {
+    if (!(repeats >= 1 && repeats <= slots && Number.isInteger(Math.log2(repeats)))) return false;
+    for (let p = 0; p < elements.length; p++)
+      if (p % slots >= repeats && elements[p] !== elements[p - repeats]) return false;
+    return true;
   }
 
   /** Layouts that contradict themselves have no table. */
@@ -112,6 +125,7 @@ class Tables {
 
   private wrong(layout: Layout, shape: Shape): string | undefined {
     const size = elementCount(shape);
+    if (!this.recurs(layout, this.elements(layout))) return `does not recur after ${layout.repeats} slots`;
     const seen = new Uint8Array(size);
     let count = 0;
     for (const element of this.elements(layout)) {

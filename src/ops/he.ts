@@ -79,6 +79,20 @@ export const he_rotate = defineHeOp({
   type: ([x]) => whenCiphers("he_rotate", [x], ([a]) => (a!.size === 2 ? a! : needsSize2("he_rotate"))),
 });
 
+export const he_conjugate = defineHeOp({
+  doc: "Complex conjugate of every slot (SEAL complex_conjugate; one Galois key switch, by the element 2N - 1).",
+  inputs: [cipher("x")],
+  attrs: {},
+  type: ([x]) => whenCiphers("he_conjugate", [x], ([a]) => (a!.size === 2 ? a! : needsSize2("he_conjugate"))),
+});
+
+export const he_multiply_monomial = defineHeOp({
+  doc: "Product with the monomial X^exponent: slot j is multiplied by the number zeta^(exponent * 3^j) of size 1, zeta = exp(2 pi i / 2N). Exact, and neither scale nor level changes.",
+  inputs: [cipher("x")],
+  attrs: { exponent: attr.integer("exponent, modulo 2N; N/2 multiplies slot j by i (-1)^j", [1, 2 ** 18]) },
+  type: ([x]) => whenCiphers("he_multiply_monomial", [x], ([a]) => a!),
+});
+
 export const he_add = defineHeOp({
   doc: "Sum of two ciphertexts of the same level and scale.",
   inputs: [cipher("x"), cipher("y")],

@@ -6,3 +6,4 @@ export { concat, drop_level, relayout } from "./nn-join.ts";
 export { batch_norm, conv2d, dense } from "./nn-linear.ts";
 export { avg_pool, global_avg_pool, max_pool, mean } from "./nn-pool.ts";
 export { flatten, pad, reshape, slice, transpose } from "./nn-shape.ts";
+export { sum_of } from "./nn-sum.ts";

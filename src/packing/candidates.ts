@@ -1,5 +1,5 @@
 import { elementCount, type Shape } from "../base/tensor.ts";
-import { digit, type Layout, type LayoutDigit, layoutOf } from "../scheme/layout.ts";
+import { digit, dimsOf, type Layout, type LayoutDigit, layoutOf } from "../scheme/layout.ts";
 
 /** A layout a layer's result may have, and the folds that go with it. */
 export interface Candidate {
@@ -108,23 +108,37 @@ export function defaultLayout(shape: Shape, slots: number): Layout {
 }
 
 /**
- * The layout a client should send a list of `columns` numbers in, when a layer of `rows` rows reads it first: the copies that
- * a folded result implies each carry their own columns, so only `columns / copies` differences are left.
- * Slot `t + rowsPadded * k` carries column `(t % length) * copies + k` (packing.md, section 2, "client-fed dense").
+ * An image with its pixels sorted by their remainder modulo the stride of the convolution that reads it, so that one pixel
+ * of that convolution's result and the next lie side by side in every class (polyphase): it then needs a window's width
+ * divided by the stride of neighbours.
  */
-export function skewedList(
-  columns: number,
-  rows: number,
-  slots: number,
-): { readonly from: Layout; readonly result: Candidate } | undefined {
-  const span = powerOfTwoAbove(rows);
-  const copies = slots / span;
-  const length = powerOfTwoAbove(Math.ceil(columns / copies));
-  if (copies < 2 || length > span) return undefined;
-  const digits = [digit(0, length, 1, copies), digit("copy", span / length, length), digit(0, copies, span)];
-  const from = layoutOf(slots, 1, [columns], digits);
-  const to = withCopies(slots, [rows], span, [digit(0, rows, 1)]);
-  return { from, result: { to, folds: doublings(span, slots) } };
+export function polyphaseImage(shape: Shape, stride: readonly [number, number], slots: number): Layout | undefined {
+  const [channels, height, width] = shape as readonly [number, number, number];
+  const [rows, columns] = [Math.ceil(height / stride[0]), Math.ceil(width / stride[1])];
+  const row = powerOfTwoAbove(columns);
+  const block = row * powerOfTwoAbove(rows);
+  const phases = block * powerOfTwoAbove(stride[1]) * powerOfTwoAbove(stride[0]);
+  if (phases > slots) return undefined;
+  const digits = [
+    digit(2, columns, 1, stride[1]),
+    digit(1, rows, row, stride[0]),
+    digit(2, stride[1], block),
+    digit(1, stride[0], block * powerOfTwoAbove(stride[1])),
+    digit(0, channels, phases),
+  ];
+  const span = phases * powerOfTwoAbove(channels);
+  if (span <= slots) return withCopies(slots, shape, span, digits);
+  return layoutOf(slots, Math.ceil((phases * channels) / slots), shape, digits);
+}
+
+/** The same rows two to a slot, as real and imaginary part: for results that nobody but the client reads. */
+export function complexResults(rows: number, candidates: (half: number) => readonly Candidate[]): Candidate[] {
+  const half = Math.ceil(rows / 2);
+  if (rows < 2) return [];
+  return candidates(half).map(({ to, folds }) => {
+    const digits = [...to.digits, digit(0, 2, to.slots, half)];
+    return { to: { ...to, complex: true, dims: dimsOf([rows]), digits }, folds };
+  });
 }
 
 /** Repeats what lies in the first `span` slots until the ciphertext is full. */

@@ -1,38 +1,49 @@
 import type { LinearMap } from "../base/linear-map.ts";
-import { idle, type Layout } from "../scheme/layout.ts";
-import { foldOffsets, type LayerPlan } from "./layer-plan.ts";
-import { positionsOf, ringOf, type Spread } from "./positions.ts";
+import { Entries } from "./entries.ts";
+import { foldOffsets, type LayerPlan, preparedCount, summedCount, takesRealPart } from "./layer-plan.ts";
+import { type Positions, positionsOf, type Spread } from "./positions.ts";
+import { type OperandRing, type Rings, ringsOf } from "./rings.ts";
+import { type Term, termsOf } from "./terms.ts";
+import { windowsOf } from "./windows.ts";
 
-/** One product of a layer: ciphertext `from` rotated by `baby`, times weights, goes to ciphertext `to` by `giant`. */
+/** One product of a layer: prepared ciphertext `from` rotated by `baby`, times weights, goes to sum `to` by `giant`. */
 export interface Piece {
+  /** Ciphertext of the result, or pair of them. */
   readonly to: number;
   readonly giant: number;
-  /** Counts the ciphertexts of all operands in order. */
+  /** Counts the prepared ciphertexts of all operands in order. */
   readonly from: number;
   readonly baby: number;
 }
 
 /** Which weight of a layer multiplies which slot in which product. */
 export interface Placement {
-  /** Weights repeat after this many slots; only slots below it are listed. */
-  readonly ring: number;
+  /** Where the weights of an operand sit recurs after its ring; only slots below it are listed. */
+  readonly rings: Rings;
   /** Products that have a weight, ordered by `to`, giant, `from`, baby (in the order of the plan). */
   readonly pieces: readonly Piece[];
-  /** Weights of piece `i` are entries `starts[i] .. starts[i + 1] - 1` of the two lists. */
+  /** Weights of piece `i` are entries `starts[i] .. starts[i + 1] - 1` of the lists. */
   readonly starts: Int32Array;
   readonly slots: Int32Array;
   readonly coefficients: Int32Array;
+  /** Twice the term of the operand that shows the column, plus 1 when the row lies in the second plane of the sum. */
+  readonly terms: Uint8Array;
 }
 
 /** Why a plan cannot compute a layer. */
-export type Misplaced = "overlapping windows" | "uncovered weight";
+export type Misplaced =
+  | "overlapping windows"
+  | "uncovered weight"
+  | "complex values where real ones are needed"
+  | "an operand that does not recur as mixing needs";
 
 /**
  * Places every weight of a layer in the products of a plan, each exactly once (packing.md, section 2).
  *
- * Output slot `t` collects, through folds `f` and giant `g`, the product slots `t + f + g`; there baby `b` shows input slot
- * `t + f + g + b`. A weight goes to the first of (fold, giant, baby) that shows a copy of its column. Slots that carry no row
- * and columns of other rows get no weight, so idle and junk slots cannot leak into a result.
+ * Output slot `t` collects, through folds `f` and giant `g`, the product slots `t + f + g`; there baby `b` and term `e` of the
+ * operand show input slot `t + f + g + b + shift(e)`. A weight goes to the first of (giant, baby, fold, term) that shows a
+ * copy of its column. Slots that carry no row and columns of other rows get no weight, so idle and junk slots cannot leak
+ * into a result; what mixing lets in of them cancels, since they recur.
  * Weights that are zero are left out: a product without weights is never computed.
  */
 export function place(
@@ -42,12 +53,16 @@ export function place(
   to: Spread,
   plan: LayerPlan,
 ): Placement | Misplaced {
+  const rings = fittingRings(from, to, plan);
+  if (typeof rings === "string") return rings;
   const products = new Products(from, to, plan);
   const entries = new Entries();
-  const wrong = visitWeights(map, coefficients, from, to, plan, products, (piece, slot, coefficient) =>
-    entries.push(piece, slot, coefficient),
+  const missing = visitWeights(map, coefficients, from, to, plan, rings, products, (piece, slot, coefficient, term) =>
+    entries.push(piece, slot, coefficient, term),
   );
-  return wrong ?? { ring: ringOf(from, to), ...entries.sorted(products) };
+  if (missing !== undefined) return missing;
+  const { used, ...lists } = entries.sorted(products.count);
+  return { rings, pieces: used.map((p) => products.piece(p)), ...lists };
 }
 
 /** The products that `place` would give a weight, in its order. Looks no further once it has found all that the plan allows. */
@@ -58,44 +73,90 @@ export function usedPieces(
   to: Spread,
   plan: LayerPlan,
 ): readonly Piece[] | Misplaced {
+  const rings = fittingRings(from, to, plan);
+  if (typeof rings === "string") return rings;
   const products = new Products(from, to, plan);
   const used = new Uint8Array(products.count);
-  let unused = products.count;
   const mark = (piece: number) => {
-    if (used[piece] === 0) unused--;
     used[piece] = 1;
   };
-  const wrong = visitWeights(map, coefficients, from, to, plan, products, mark, () => unused === 0);
-  if (wrong !== undefined) return wrong;
+  const missing = visitWeights(map, coefficients, from, to, plan, rings, products, mark);
+  if (missing !== undefined) return missing;
   const pieces: Piece[] = [];
   for (let piece = 0; piece < used.length; piece++) if (used[piece] === 1) pieces.push(products.piece(piece));
   return pieces;
 }
 
+/** The rings of a layer, once the conditions hold under which the steps of its plan compute what they should. */
+function fittingRings(from: readonly Spread[], to: Spread, plan: LayerPlan): Rings | Misplaced {
+  const layouts = from.map((s) => s.layout);
+  const takesReal = takesRealPart(plan, layouts);
+  const complexTwice = plan.operands.some((o, i) => layouts[i]!.complex && o.halving !== "none");
+  // A product has two real degrees of freedom: complex operands and complex results cannot share it.
+  if (complexTwice || ((takesReal || plan.pairs) && to.layout.complex) || (takesReal && plan.pairs))
+    return "complex values where real ones are needed";
+  // Weights of a pair's second result turn with the slot of their row; a fold of 1 would make even slots odd.
+  if (plan.pairs && plan.folds.includes(1)) return "overlapping windows";
+  return ringsOf(plan, from, to) ?? "an operand that does not recur as mixing needs";
+}
+
 /** Numbers the products a plan allows, by `to`, giant, `from`, baby. */
 class Products {
   readonly count: number;
-  /** Products of one ciphertext of the result, and of one giant step. */
+  /** Products of one sum, and of one giant step. */
   readonly perOutput: number;
   readonly perGiant: number;
+  /** The first product of each operand among those of a giant step. */
+  readonly firstOf: readonly number[];
   readonly #plan: LayerPlan;
+  readonly #firstPrepared: readonly number[];
 
   constructor(from: readonly Spread[], to: Spread, plan: LayerPlan) {
     this.#plan = plan;
-    this.perGiant = from.reduce((n, s) => n + s.layout.ciphertexts, 0) * plan.babies.length;
+    const counts = plan.operands.map((o, i) => preparedCount(o, from[i]!.layout));
+    this.#firstPrepared = running(counts);
+    const firsts = running(counts.map((count, i) => count * plan.operands[i]!.babies.length));
+    this.firstOf = firsts;
+    this.perGiant = firsts.at(-1)!;
     this.perOutput = plan.giants.length * this.perGiant;
-    this.count = to.layout.ciphertexts * this.perOutput;
+    this.count = summedCount(plan, to.layout) * this.perOutput;
   }
 
   piece(index: number): Piece {
-    const { giants, babies } = this.#plan;
+    const { giants, operands } = this.#plan;
+    const within = index % this.perGiant;
+    const operand = this.firstOf.findLastIndex((first, i) => i < operands.length && first <= within);
+    const { babies } = operands[operand]!;
+    const own = within - this.firstOf[operand]!;
     return {
       to: Math.floor(index / this.perOutput),
       giant: giants[Math.floor((index % this.perOutput) / this.perGiant)]!,
-      from: Math.floor((index % this.perGiant) / babies.length),
-      baby: babies[index % babies.length]!,
+      from: this.#firstPrepared[operand]! + Math.floor(own / babies.length),
+      baby: babies[own % babies.length]!,
     };
   }
+}
+
+/** Sums of the first 0, 1, .. of the counts. */
+function running(counts: readonly number[]): number[] {
+  const sums = [0];
+  for (const count of counts) sums.push(sums.at(-1)! + count);
+  return sums;
+}
+
+/** An operand as `visitWeights` looks columns up in it. */
+interface Source {
+  readonly positions: Positions;
+  /** The position of each column, -1 for none, where no column has more than one. */
+  readonly only: Int32Array | undefined;
+  /** All bits of a slot in the operand's ring. */
+  readonly within: number;
+  /** By plane of a prepared ciphertext: the first way to each difference of slots. */
+  readonly ways: readonly [Ways, Ways];
+  /** The planes of the operand that each prepared ciphertext has as its second: those from here on, or every other one. */
+  readonly second: "none" | "alternate" | number;
+  readonly firstProduct: number;
+  readonly babies: number;
 }
 
 function visitWeights(
@@ -104,46 +165,57 @@ function visitWeights(
   from: readonly Spread[],
   to: Spread,
   plan: LayerPlan,
+  rings: Rings,
   products: Products,
-  visit: (piece: number, slot: number, coefficient: number) => void,
-  enough: () => boolean = () => false,
+  visit: (piece: number, slot: number, coefficient: number, term: number) => void,
 ): Misplaced | undefined {
-  const { slots, ciphertexts } = to.layout;
-  const ring = ringOf(from, to);
-  const within = ring - 1;
-  const operands = from.map((s, i) => positionsOf(s, map.inputSizes[i]!, ring));
-  const firstCiphertext = ciphertextOffsets(from.map((s) => s.layout));
-  const offsets = foldOffsets(plan.folds);
-  const { wayTo, product, baby } = waysOf(plan, offsets, ring, products);
-  const babies = plan.babies.length;
-  for (let output = 0; output < ciphertexts; output++) {
-    const rows = to.elements.subarray(output * slots, output * slots + ring);
-    const computed = windowsOf(rows, offsets);
+  const { slots, complex } = to.layout;
+  const sources = from.map((s, i) => sourceOf(s, plan, i, map.inputSizes[i]!, rings.operands[i]!, products));
+  const sums = summedCount(plan, to.layout);
+  for (let first = 0; first < to.elements.length; first += slots) {
+    const rows = to.elements.subarray(first, first + rings.result);
+    const computed = windowsOf(rows, plan.folds);
     if (computed === undefined) return "overlapping windows";
-    const firstProduct = output * products.perOutput;
+    const plane = first / slots;
+    const sum = complex ? plane >> 1 : plane % sums;
+    const second = complex ? plane & 1 : plane >= sums ? 1 : 0;
+    const firstProduct = sum * products.perOutput;
     for (const slot of computed) {
-      if (enough()) return undefined;
       let covered = true;
       map.forRow(rows[slot]!, (operand, column, coefficient) => {
         if (coefficients[coefficient] === 0) return;
-        const { start, list } = operands[operand]!;
-        const end = start[column + 1]!;
+        const source = sources[operand]!;
+        const { within, only } = source;
+        let position = -1;
         let best = -1;
-        let position = 0;
-        for (let k = start[column]!; k < end; k++) {
-          const way = wayTo[(list[k]! - slot) & within]!;
-          if (way >= 0 && (best < 0 || way < best)) {
-            best = way;
-            position = list[k]!;
+        let { 0: bestWays } = source.ways;
+        if (only !== undefined) {
+          position = only[column]!;
+          if (position >= 0) {
+            if (source.second !== "none") bestWays = source.ways[planeIn(source, position, slots)]!;
+            best = bestWays.wayTo[(position - slot) & within]!;
+          }
+        } else {
+          const { start, list } = source.positions;
+          const end = start[column + 1]!;
+          for (let k = start[column]!; k < end; k++) {
+            const at = list[k]!;
+            const ways = source.second === "none" ? source.ways[0] : source.ways[planeIn(source, at, slots)]!;
+            const way = ways.wayTo[(at - slot) & within]!;
+            if (way >= 0 && (best < 0 || way < best)) {
+              best = way;
+              position = at;
+              bestWays = ways;
+            }
           }
         }
         if (best < 0) {
           covered = false;
           return;
         }
-        const ciphertext =
-          position < slots ? firstCiphertext[operand]! : firstCiphertext[operand]! + Math.floor(position / slots);
-        visit(firstProduct + product[best]! + ciphertext * babies, (position - baby[best]!) & within, coefficient);
+        const ciphertext = position < slots ? 0 : preparedIn(source, position, slots);
+        const product = firstProduct + source.firstProduct + bestWays.product[best]! + ciphertext * source.babies;
+        visit(product, (slot + bestWays.reach[best]!) & within, coefficient, bestWays.term[best]! + second);
       });
       if (!covered) return "uncovered weight";
     }
@@ -151,111 +223,91 @@ function visitWeights(
   return undefined;
 }
 
-/** The first ciphertext of each operand among all, and at the end how many there are. */
-export function ciphertextOffsets(layouts: readonly Layout[]): number[] {
-  const offsets = [0];
-  for (const layout of layouts) offsets.push(offsets.at(-1)! + layout.ciphertexts);
-  return offsets;
+function sourceOf(
+  spread: Spread,
+  plan: LayerPlan,
+  operand: number,
+  size: number,
+  operandRing: OperandRing,
+  products: Products,
+): Source {
+  const own = plan.operands[operand]!;
+  const { layout } = spread;
+  const terms = termsOf(own, layout.complex, layout.slots);
+  const waysFor = (plane: 0 | 1) => waysOf(plan, operand, terms, plane, operandRing, products);
+  const first = waysFor(0);
+  const twoPlanes = layout.complex || own.halving === "pairs";
+  const positions = positionsOf(spread, size, operandRing.ring);
+  return {
+    positions,
+    only: onlyPositions(positions, size),
+    within: operandRing.ring - 1,
+    ways: [first, twoPlanes ? waysFor(1) : first],
+    second: layout.complex ? "alternate" : own.halving === "pairs" ? preparedCount(own, layout) : "none",
+    firstProduct: products.firstOf[operand]!,
+    babies: own.babies.length,
+  };
 }
 
-/** The (fold, giant, baby) of a plan, numbered in that order. */
+function onlyPositions({ start, list }: Positions, size: number): Int32Array | undefined {
+  const only = new Int32Array(size).fill(-1);
+  for (let column = 0; column < size; column++) {
+    const count = start[column + 1]! - start[column]!;
+    if (count > 1) return undefined;
+    if (count === 1) only[column] = list[start[column]!]!;
+  }
+  return only;
+}
+
+/** Whether a position is in the second plane of its prepared ciphertext. */
+function planeIn({ second }: Source, position: number, slots: number): 0 | 1 {
+  const plane = Math.floor(position / slots);
+  if (second === "alternate") return (plane & 1) as 0 | 1;
+  return second !== "none" && plane >= second ? 1 : 0;
+}
+
+function preparedIn({ second }: Source, position: number, slots: number): number {
+  const plane = Math.floor(position / slots);
+  if (second === "alternate") return plane >> 1;
+  return second === "none" ? plane : plane % second;
+}
+
+/** The (giant, baby, fold, term) of a plan, numbered in that order. */
 interface Ways {
   /** For each difference of slots, the first way whose steps add up to it; -1 for none. */
   readonly wayTo: Int32Array;
-  /** For each way, the product of the first ciphertexts that it goes through, and the baby step. */
+  /** For each way: the product of the operand's first ciphertext that it goes through; the fold and giant step; twice the term. */
   readonly product: Int32Array;
-  readonly baby: Int32Array;
+  readonly reach: Int32Array;
+  readonly term: Uint8Array;
 }
 
-function waysOf({ giants, babies }: LayerPlan, offsets: readonly number[], ring: number, { perGiant }: Products): Ways {
-  const count = offsets.length * giants.length * babies.length;
+function waysOf(
+  { giants, operands }: LayerPlan,
+  operand: number,
+  terms: readonly Term[],
+  plane: 0 | 1,
+  { ring, folds }: OperandRing,
+  { perGiant }: Products,
+): Ways {
+  const offsets = foldOffsets(folds);
+  const { babies } = operands[operand]!;
+  const usable = [...terms.entries()].filter(([, term]) => term.plane === plane);
+  const count = offsets.length * giants.length * babies.length * usable.length;
   const wayTo = new Int32Array(ring).fill(-1);
   const product = new Int32Array(count);
-  const baby = new Int32Array(count);
+  const reach = new Int32Array(count);
+  const term = new Uint8Array(count);
   let way = 0;
-  for (const fold of offsets)
-    for (const [g, giant] of giants.entries())
-      for (const [b, step] of babies.entries()) {
-        const difference = (fold + giant + step) & (ring - 1);
-        if (wayTo[difference]! < 0) wayTo[difference] = way;
-        product[way] = g * perGiant + b;
-        baby[way++] = step;
-      }
-  return { wayTo, product, baby };
-}
-
-/** Whether the folds of a plan keep the rows of a result apart. */
-export function windowsFit(to: Spread, ring: number, folds: readonly number[]): boolean {
-  const { slots, ciphertexts } = to.layout;
-  const offsets = foldOffsets(folds);
-  for (let output = 0; output < ciphertexts; output++) {
-    if (windowsOf(to.elements.subarray(output * slots, output * slots + ring), offsets) === undefined) return false;
-  }
-  return true;
-}
-
-/**
- * The slots whose rows must be computed. Each row slot collects a window of slots through the folds; windows of different
- * rows must not meet. A slot whose window another slot of the same row has already is a copy that comes for free.
- * All of it modulo the ring, whose length `rows` has.
- */
-function windowsOf(rows: Int32Array, offsets: readonly number[]): number[] | undefined {
-  const ring = rows.length;
-  const owner = new Int32Array(ring).fill(-1);
-  const computed: number[] = [];
-  for (let slot = 0; slot < ring; slot++) {
-    if (rows[slot] === idle) continue;
-    const first = owner[slot]!;
-    if (first >= 0 && rows[first] !== rows[slot]) return undefined;
-    for (const f of offsets) {
-      const at = (slot + f) & (ring - 1);
-      if (owner[at] !== first) return undefined;
-      if (first < 0) owner[at] = slot;
-    }
-    if (first < 0) computed.push(slot);
-  }
-  return computed;
-}
-
-/** A growing list of (piece, slot, coefficient), sorted by piece at the end. */
-class Entries {
-  #count = 0;
-  #pieces = new Int32Array(1 << 12);
-  #slots = new Int32Array(1 << 12);
-  #coefficients = new Int32Array(1 << 12);
-
-  push(piece: number, slot: number, coefficient: number): void {
-    if (this.#count === this.#pieces.length) {
-      this.#pieces = grown(this.#pieces);
-      this.#slots = grown(this.#slots);
-      this.#coefficients = grown(this.#coefficients);
-    }
-    this.#pieces[this.#count] = piece;
-    this.#slots[this.#count] = slot;
-    this.#coefficients[this.#count++] = coefficient;
-  }
-
-  sorted(products: Products): Omit<Placement, "ring"> {
-    const pieceCount = products.count;
-    const next = new Int32Array(pieceCount + 1);
-    for (let i = 0; i < this.#count; i++) next[this.#pieces[i]! + 1]!++;
-    for (let p = 0; p < pieceCount; p++) next[p + 1]! += next[p]!;
-    const used: number[] = [];
-    for (let p = 0; p < pieceCount; p++) if (next[p + 1]! > next[p]!) used.push(p);
-    const starts = Int32Array.from([...used.map((p) => next[p]!), this.#count]);
-    const slots = new Int32Array(this.#count);
-    const coefficients = new Int32Array(this.#count);
-    for (let i = 0; i < this.#count; i++) {
-      const at = next[this.#pieces[i]!]!++;
-      slots[at] = this.#slots[i]!;
-      coefficients[at] = this.#coefficients[i]!;
-    }
-    return { pieces: used.map((p) => products.piece(p)), starts, slots, coefficients };
-  }
-}
-
-function grown(list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(list.length * 2);
-  larger.set(list);
-  return larger;
+  for (const [g, giant] of giants.entries())
+    for (const [b, step] of babies.entries())
+      for (const fold of offsets)
+        for (const [e, { shift }] of usable) {
+          const difference = (fold + giant + step + shift) & (ring - 1);
+          if (wayTo[difference]! < 0) wayTo[difference] = way;
+          product[way] = g * perGiant + b;
+          reach[way] = fold + giant;
+          term[way++] = 2 * e;
+        }
+  return { wayTo, product, reach, term };
 }

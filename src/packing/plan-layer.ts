@@ -1,54 +1,50 @@
-import type { LinearMap } from "../base/linear-map.ts";
-import type { Layout } from "../scheme/layout.ts";
-import { coverDifferences } from "./cover.ts";
-import { neededDifferences } from "./differences.ts";
-import type { LayerPlan } from "./layer-plan.ts";
-import { windowsFit } from "./place.ts";
-import { ringOf, type Spread } from "./positions.ts";
-
-/** A layer with its result's layout, how it is computed, and about what that costs. */
-export interface PlannedLayer {
-  readonly to: Layout;
-  readonly plan: LayerPlan;
-  /** Rotations if every product is needed. */
-  readonly rotations: number;
-  /** Products with plaintexts if every difference is needed between every pair of ciphertexts. */
-  readonly products: number;
-}
+import { joinOperands } from "./join-operands.ts";
+import { type LayerPlan, summedCount } from "./layer-plan.ts";
+import type { LayerRequest, PlannedLayer } from "./layer-request.ts";
+import { costed, differencesOf, plansOf, preparations, samePreparation } from "./uniform-plans.ts";
 
 /** Finds the cheapest plan for a layer between given layouts; undefined where the folds would mix rows. */
-export function planLayer(
-  map: LinearMap,
-  coefficients: Float64Array,
-  from: readonly Spread[],
-  to: Spread,
-  folds: readonly number[],
-): PlannedLayer | undefined {
-  const { slots, ciphertexts, digits } = to.layout;
-  const ring = ringOf(from, to);
-  if (!windowsFit(to, ring, folds)) return undefined;
-  const needed = neededDifferences(map, coefficients, from, to, folds);
-  const units = [...from.flatMap((s) => s.layout.digits), ...digits].map((d) => d.stride);
-  const inputs = from.reduce((n, s) => n + s.layout.ciphertexts, 0);
-  const plan = coverDifferences(needed, units, inputs, ciphertexts, folds, slots);
-  const turning = (steps: readonly number[]) => steps.filter((s) => s !== 0).length;
-  const rotations = inputs * turning(plan.babies) + ciphertexts * (turning(plan.giants) + plan.folds.length);
-  return { to: to.layout, plan, rotations, products: needed.list.length * inputs * ciphertexts };
+export function planLayer(request: LayerRequest): PlannedLayer | undefined {
+  const { from } = request;
+  const needed = differencesOf(request);
+  if (needed === undefined) return undefined;
+  const plans = from.length === 1 ? plansOf(request, needed[0]!) : joinOperands(request, needed);
+  let best: PlannedLayer | undefined;
+  const alike: LayerPlan[] = [];
+  for (const plan of plans) {
+    const planned = costed(request, plan);
+    if (planned === undefined) continue;
+    if (best === undefined || planned.cost < best.cost) {
+      best = planned;
+      alike.length = 0;
+    }
+    if (planned.cost === best.cost && sameOutside(plan, best.plan)) alike.push(plan);
+  }
+  return best && { ...best, alternatives: alike };
+}
+
+/** Whether plans prepare their operands alike and end alike. */
+function sameOutside(a: LayerPlan, b: LayerPlan): boolean {
+  return a.pairs === b.pairs && a.operands.every((operand, i) => samePreparation(operand, b.operands[i]!));
 }
 
 /**
- * Rotations that no plan between the layouts can do without: baby and giant steps must reach the differences of one row, and
- * `b` babies and `g` giants reach `b g` of them. Costs a fraction of finding the plan.
+ * A cost that no plan between the layouts falls below: baby and giant steps and doublings must reach the differences of one
+ * row, and `b` babies, `g` giants and `e` doublings reach `b g 2^e` of them. Takes a fraction of finding the plan.
  */
-export function leastRotations(
-  map: LinearMap,
-  coefficients: Float64Array,
-  from: readonly Spread[],
-  to: Spread,
-  folds: readonly number[],
-): number {
-  const row = Math.floor(map.outputSize / 2);
-  const { list } = neededDifferences(map, coefficients, from, to, folds, new Set([row]));
-  const splits = Array.from({ length: list.length }, (_, b) => b + Math.ceil(list.length / (b + 1)) - 1);
-  return folds.length + Math.min(...splits, list.length);
+export function leastCost(request: LayerRequest): number {
+  const { map, to, folds, costs } = request;
+  const row = new Set([Math.floor(map.outputSize / 2)]);
+  const needed = differencesOf({ ...request, rows: row });
+  if (needed === undefined) return Number.POSITIVE_INFINITY;
+  const most = Math.max(...needed.map(({ list }) => list.length));
+  const least = preparations(request).map(({ halving, mixing, pairs }) => {
+    const step = halving === "step" ? 1 : 0;
+    const reached = Math.ceil(most / 2 ** (mixing + step));
+    const outputs = summedCount({ pairs }, to.layout);
+    const splits = Array.from({ length: reached }, (_, b) => b + outputs * (Math.ceil(reached / (b + 1)) - 1));
+    const realPart = halving === "none" && !pairs ? 0 : outputs;
+    return Math.min(...splits, reached) + step + mixing * (1 + outputs) + realPart + outputs * folds.length;
+  });
+  return costs.rotation * Math.min(...least);
 }

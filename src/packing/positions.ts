@@ -1,6 +1,6 @@
 import { idle, type Layout, layoutElements } from "../scheme/layout.ts";
 
-/** A layout spelled out: the element of every position, and the smallest power of two after which each ciphertext repeats. */
+/** A layout spelled out: the element of every position, and the smallest power of two, at least 2, after which each plane repeats. */
 export interface Spread {
   readonly layout: Layout;
   readonly elements: Int32Array;
@@ -16,11 +16,12 @@ export interface Positions {
 export function spread(layout: Layout): Spread {
   const elements = layoutElements(layout);
   let period = layout.slots;
-  while (period > 1 && repeats(elements, layout.slots, period / 2)) period /= 2;
+  // Even and odd slots differ in what X^(N/2) makes of them.
+  while (period > 2 && repeats(elements, layout.slots, period / 2)) period /= 2;
   return { layout, elements, period };
 }
 
-/** The positions in the first `ring` slots of each ciphertext. */
+/** The positions in the first `ring` slots of each plane. */
 export function positionsOf({ elements, layout }: Spread, elementCount: number, ring: number): Positions {
   const within = (p: number) => p % layout.slots < ring && elements[p] !== idle;
   const start = new Int32Array(elementCount + 1);
@@ -30,14 +31,6 @@ export function positionsOf({ elements, layout }: Spread, elementCount: number, 
   const list = new Int32Array(start[elementCount]!);
   for (let p = 0; p < elements.length; p++) if (within(p)) list[next[elements[p]!]!++] = p;
   return { start, list };
-}
-
-/**
- * The slots a layer has to be looked at in: when inputs and result repeat after `ring` slots, so do the weights,
- * and rotations act on residues modulo `ring`.
- */
-export function ringOf(from: readonly Spread[], to: Spread): number {
-  return Math.max(to.period, ...from.map((s) => s.period));
 }
 
 function repeats(elements: Int32Array, slots: number, period: number): boolean {

@@ -1,25 +1,31 @@
 import { invariant } from "../base/diagnostic.ts";
 import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
-import { idle, type Layout, layoutElements } from "../scheme/layout.ts";
+import { idle, type Layout, layoutElements, planesOf } from "../scheme/layout.ts";
+import type { SlotVector } from "../scheme/slot-vector.ts";
 
-/** The slot vectors of a tensor, one per ciphertext; idle slots are 0. */
-export function toSlots(value: Tensor, layout: Layout): Float64Array[] {
+/** The slots of a tensor, one vector per ciphertext; idle slots are 0. */
+export function toSlots(value: Tensor, layout: Layout): SlotVector[] {
+  const { slots, ciphertexts, complex } = layout;
   const elements = layoutElements(layout);
-  return Array.from({ length: layout.ciphertexts }, (_, c) =>
-    Float64Array.from({ length: layout.slots }, (_, s) => {
-      const element = elements[c * layout.slots + s]!;
-      return element === idle ? 0 : value.data[element]!;
-    }),
+  const plane = (p: number) =>
+    Float64Array.from(elements.subarray(p * slots, (p + 1) * slots), (e) => (e === idle ? 0 : value.data[e]!));
+  return Array.from({ length: ciphertexts }, (_, c) =>
+    complex ? { re: plane(2 * c), im: plane(2 * c + 1) } : { re: plane(c) },
   );
 }
 
-/** Reads a tensor back from slot vectors, each element from the first position that carries it. */
-export function fromSlots(slots: readonly Float64Array[], layout: Layout, shape: Shape): Tensor {
+/** Reads a tensor back from slots, each element from the first position that carries it. */
+export function fromSlots(slots: readonly SlotVector[], layout: Layout, shape: Shape): Tensor {
+  const planes = slots.flatMap(({ re, im }) => (layout.complex ? [re, im ?? new Float64Array(re.length)] : [re]));
+  invariant(
+    planes.length === planesOf(layout),
+    `reads ${planesOf(layout)} planes of slots, ${planes.length} are there`,
+  );
   const data = new Float64Array(elementCount(shape)).fill(Number.NaN);
   const elements = layoutElements(layout);
   for (let p = elements.length - 1; p >= 0; p--) {
     const element = elements[p]!;
-    if (element !== idle) data[element] = slots[Math.floor(p / layout.slots)]![p % layout.slots]!;
+    if (element !== idle) data[element] = planes[Math.floor(p / layout.slots)]![p % layout.slots]!;
   }
   invariant(!data.some(Number.isNaN), "a layout leaves out an element of its tensor");
   return { shape, data };

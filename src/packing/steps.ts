@@ -23,7 +23,8 @@ export function chooseSteps(
   given: readonly number[],
   slots: number,
 ): ReadonlySet<number> {
-  const chosen = new Set(given.map((s) => normalStep(s, slots)).filter((s) => s !== 0));
+  const keys = new Set(given.map((s) => normalStep(s, slots)).filter((s) => s !== 0));
+  const chosen = new Set(keys);
   let open = sets.filter((set) => reachedIn(set, chosen, slots).size < distinct(set));
   while (open.length > 0) {
     const wanted = new Set<number>();
@@ -42,6 +43,12 @@ export function chooseSteps(
     chosen.add(best.step);
     open = open.filter((set) => reachedIn(set, chosen, slots).size < distinct(set));
   }
+  // What was added first may no longer be needed.
+  for (const step of [...chosen].slice(keys.size)) {
+    const fewer = new Set(chosen);
+    fewer.delete(step);
+    if (sets.every((set) => reachedIn(set, fewer, slots).size === distinct(set))) chosen.delete(step);
+  }
   return chosen;
 }
 
@@ -51,6 +58,11 @@ export function treeOver(set: readonly number[], steps: ReadonlySet<number>, slo
   invariant(parent.size >= distinct(set), "the chosen rotations reach every step of a plan");
   const order = [...parent.keys()].filter((s) => s !== 0);
   return { order, parent };
+}
+
+/** How many steps of a set these rotations do not reach within it. */
+export function unreached(set: readonly number[], steps: ReadonlySet<number>, slots: number): number {
+  return distinct(set) - reachedIn(set, steps, slots).size;
 }
 
 /** Breadth first from 0 over members of the set: each step reached, with the one it is reached from. */

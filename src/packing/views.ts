@@ -37,24 +37,30 @@ export function sliced(layout: Layout, shape: Shape, begin: readonly number[], r
   return { ...layout, dims, origin };
 }
 
-/** How far apart, in slots, neighbours of an image lie; undefined when rows or columns are not evenly spaced. */
+/** How far apart, in slots, neighbours of an image lie. */
 export interface Grid {
   readonly stepX: number;
   readonly stepY: number;
 }
 
-export function gridOf(layout: Layout, shape: Shape): Grid | undefined {
-  if (shape.length !== 3) return undefined;
+/**
+ * The grid of every `stride`-th pixel of an image `[channels, height, width]`; undefined when they are not evenly spaced. In a
+ * polyphase layout those pixels have a digit of their own.
+ */
+export function gridOf(layout: Layout, shape: Shape, stride: readonly [number, number]): Grid | undefined {
+  if (shape.length !== 3 || layout.joined.length > 0) return undefined;
   const view = viewOf(layout, shape);
   if (view === undefined) return undefined;
-  const stepOf = (d: number): number | undefined => {
+  const stepOf = (d: number, by: number): number | undefined => {
     if (view[d] === -1) return 0;
     const digits = layout.digits.filter((g) => g.dim === view[d]);
-    const [only] = digits;
-    return digits.length === 1 && only!.step === 1 ? only!.stride : undefined;
+    const [fine, coarse] = digits.toSorted((a, b) => a.step - b.step);
+    if (fine?.step !== 1 || digits.length > 2) return undefined;
+    if (coarse === undefined) return fine.stride * by;
+    return coarse.step === by && fine.extent === by ? coarse.stride : undefined;
   };
-  const stepX = stepOf(2);
-  const stepY = stepOf(1);
+  const stepX = stepOf(2, stride[1]);
+  const stepY = stepOf(1, stride[0]);
   if (stepX === undefined || stepY === undefined) return undefined;
   // An image of one row or column may put its next pixel anywhere that is free.
   const x = stepX || 1;

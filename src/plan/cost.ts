@@ -76,12 +76,20 @@ export function measureCost(request: CostRequest): Cost {
   };
 }
 
-/** Rotation steps a program needs Galois keys for, normalised to -N/4 + 1 .. N/4, ascending. */
+/**
+ * Rotation steps a program needs Galois keys for, normalised to -N/4 + 1 .. N/4, ascending; 0 where it conjugates. A rotation
+ * by a multiple of all slots has none: the verifier refuses it.
+ */
 export function galoisSteps(program: Graph): number[] {
   invariant(program.scheme !== undefined, "a program has a scheme");
   const slots = program.scheme.degree / 2;
-  const steps = program.nodes.flatMap((node) => (node.op === "he_rotate" ? [normalStep(node.attrs.steps, slots)] : []));
-  return [...new Set(steps)].sort((a, b) => a - b);
+  const steps = new Set<number>();
+  for (const node of program.nodes) {
+    if (node.op === "he_conjugate") steps.add(0);
+    const step = node.op === "he_rotate" ? normalStep(node.attrs.steps, slots) : 0;
+    if (step !== 0) steps.add(step);
+  }
+  return [...steps].sort((a, b) => a - b);
 }
 
 /** Counts and times by layer; every HE node must belong to one of the layers, inputs and outputs in `names`. */
@@ -105,11 +113,13 @@ const costOp: { readonly [K in Node["op"]]?: CostOp } = {
   he_encode_bias: "encode",
   he_encode_constant: "encode",
   he_rotate: "rotate",
+  he_conjugate: "conjugate",
   he_add: "add",
   he_subtract: "add",
   he_negate: "addPlain",
   he_add_plain: "addPlain",
   he_multiply_plain: "multiplyPlain",
+  he_multiply_monomial: "multiplyMonomial",
   he_multiply: "multiply",
   he_square: "square",
   he_relinearize: "relinearize",
@@ -118,8 +128,10 @@ const costOp: { readonly [K in Node["op"]]?: CostOp } = {
 };
 
 function count(counts: Counts, node: Node): void {
-  if (node.op === "he_rotate") counts.rotations++;
+  if (node.op === "he_rotate" || node.op === "he_conjugate") counts.rotations++;
+  if (node.op === "he_conjugate") counts.conjugations++;
   if (node.op === "he_multiply_plain") counts.plainMultiplications++;
+  if (node.op === "he_multiply_monomial") counts.monomialMultiplications++;
   if (node.op === "he_multiply" || node.op === "he_square") counts.cipherMultiplications++;
   if (node.op === "he_relinearize") counts.relinearizations++;
   if (node.op === "he_rescale") counts.rescales++;

@@ -7,7 +7,9 @@ import {
   symmetricVariance,
 } from "../scheme/error-model.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
+import { monomialSlots } from "../scheme/roots.ts";
 import { type PlainStanding, Rules, type Standing } from "../scheme/rules.ts";
+import type { SlotVector } from "../scheme/slot-vector.ts";
 import {
   filled,
   productOfSources,
@@ -20,29 +22,42 @@ import {
 } from "./error-sources.ts";
 import type { HeMachine } from "./machine.ts";
 
-/** A ciphertext as numbers for several samples at once, and its error. */
+/**
+ * A ciphertext as numbers for several samples at once, and its error. Errors are complex: variances are those of the real
+ * part, and the imaginary part's are the same or less.
+ */
 export interface Estimate extends Standing {
   readonly values: Shared;
   readonly sources: Sources;
+  /** Says that this is another value turned in the complex plane. Its error is then that one's, turned as well. */
+  readonly turned?: Turned;
   /** Variance of each slot's error and largest square of its value, over all samples; computed when first asked for. */
   variance?: Float64Array;
   squares?: Float64Array;
 }
 
-export interface EstimatedPlain extends PlainStanding {
-  /** A number stands for itself in every slot. */
-  readonly values: Float64Array | number;
+interface Turned {
+  /** The operand of the conjugation or monomial product; only compared, since it may be freed. */
+  readonly from: Estimate;
+  /** Variance by slot of what the op itself added; undefined for nothing. */
+  readonly added: Float64Array | undefined;
 }
 
-/** Numbers, sample after sample, that several handles may hold. */
+export interface EstimatedPlain extends PlainStanding {
+  /** A number stands for itself in every slot. */
+  readonly values: SlotVector | number;
+}
+
+/** Complex numbers, sample after sample, that several handles may hold. Without `im` all are real. */
 interface Shared {
-  readonly data: Float64Array;
+  readonly re: Float64Array;
+  readonly im: Float64Array | undefined;
   holders: number;
 }
 
 export interface ErrorMachine extends HeMachine<Estimate, EstimatedPlain> {
   /** `slots` has one vector per sample. */
-  encrypt(slots: readonly Float64Array[], level: number): Estimate;
+  encrypt(slots: readonly SlotVector[], level: number): Estimate;
   /** Variance of each slot's error, the largest of all samples. Not to be written. */
   varianceOf(x: Estimate): Float64Array;
   /** Largest absolute value of any slot, by level, as encrypted or rescaled. */
@@ -81,12 +96,12 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
     for (const source of x.sources.keys()) source.holders++;
     return x;
   };
-  const estimate = (standing: Standing, data: Float64Array, sources: Sources): Estimate =>
-    sameNumbers({ data, holders: 0 }, standing, sources);
+  const estimate = (standing: Standing, { re, im }: SlotVector, sources: Sources): Estimate =>
+    sameNumbers({ re, im, holders: 0 }, standing, sources);
   const sameNumbers = (values: Shared, { level, scale, size: polynomials }: Standing, sources: Sources): Estimate =>
     holding({ level, scale, size: polynomials, values, sources });
   const varianceOf = (x: Estimate): Float64Array => (x.variance ??= totalVariance(x.sources, samples, slots));
-  const squaresOf = (x: Estimate): Float64Array => (x.squares ??= largestSquares(x.values.data, slots));
+  const squaresOf = (x: Estimate): Float64Array => (x.squares ??= largestSquares(x.values, slots));
 
   const keySwitch = ({ level, scale }: Standing): Float64Array => {
     const key = `${level} ${scale}`;
@@ -103,41 +118,79 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
   };
   const watched = (x: Estimate): Estimate => {
     const limit = rules.largestValue(x);
-    if (limit < watchedLimit) fill = Math.max(fill, largestOf(x.values.data) / limit);
+    if (limit < watchedLimit) fill = Math.max(fill, largestOf(x.values) / limit);
     return x;
   };
   const landed = (x: Estimate): Estimate => {
-    const largest = largestOf(x.values.data);
+    const largest = largestOf(x.values);
     fill = Math.max(fill, largest / rules.largestValue(x));
     largestByLevel[x.level] = Math.max(largestByLevel[x.level]!, largest);
     return x;
   };
 
+  const times = (x: SlotVector, y: SlotVector): SlotVector => {
+    const im = x.im === undefined && y.im === undefined ? undefined : room();
+    return multiplied(x, y, { re: room(), im });
+  };
+  const negative = ({ re, im }: SlotVector): SlotVector => ({
+    re: scaled(re, -1, room()),
+    im: im && scaled(im, -1, room()),
+  });
+  const sumOfNumbers = (x: SlotVector, y: SlotVector, sign: 1 | -1): SlotVector => {
+    const re = summed(x.re, y.re, sign, room());
+    if (y.im === undefined) return { re, im: x.im && scaled(x.im, 1, room()) };
+    if (x.im === undefined) return { re, im: scaled(y.im, sign, room()) };
+    const im = summed(x.im, y.im, sign, room());
+    if (!isZero(im)) return { re, im };
+    rooms.push(im);
+    return { re };
+  };
+  /** Whether two values have errors in common that their sources tell. */
+  const related = (x: Estimate, y: Estimate): boolean => {
+    for (const source of x.sources.keys()) if (y.sources.has(source)) return true;
+    return false;
+  };
+
+  const turnedInto = (x: Estimate, y: Estimate): Turned | undefined =>
+    y.turned?.from === x ? y.turned : x.turned?.from === y ? x.turned : undefined;
+
   const sum = (x: Estimate, y: Estimate, sign: 1 | -1): Estimate => {
     const standing = rules.add(x, y);
-    const [a, b, data] = [x.values.data, y.values.data, room()];
-    for (let i = 0; i < size; i++) data[i] = a[i]! + sign * b[i]!;
-    const related = [...x.sources.keys()].some((source) => y.sources.has(source));
-    if (related) return watched(estimate(standing, data, sumOfSources(x.sources, y.sources, sign, size)));
-    const [v, w, variance] = [varianceOf(x), varianceOf(y), varianceRoom()];
-    for (let s = 0; s < slots; s++) variance[s] = v[s]! + w[s]!;
-    return watched(estimate(standing, data, single(variance)));
+    const numbers = sumOfNumbers(x.values, y.values, sign);
+    if (related(x, y)) return watched(estimate(standing, numbers, sumOfSources(x.sources, y.sources, sign, size)));
+    const turned = turnedInto(x, y);
+    const variance = varianceRoom();
+    if (turned !== undefined) {
+      // One error of any size falls on itself in one of the two parts, as in x + conj(x) and x - conj(x).
+      const before = varianceOf(turned.from);
+      for (let s = 0; s < slots; s++) variance[s] = 4 * before[s]! + (turned.added?.[s] ?? 0);
+    } else {
+      const [v, w] = [varianceOf(x), varianceOf(y)];
+      for (let s = 0; s < slots; s++) variance[s] = v[s]! + w[s]!;
+    }
+    return watched(estimate(standing, numbers, single(variance)));
   };
   const product = (x: Estimate, y: Estimate): Estimate => {
     const standing = rules.multiply(x, y);
-    const [a, b, data] = [x.values.data, y.values.data, room()];
-    for (let i = 0; i < size; i++) data[i] = a[i]! * b[i]!;
+    const numbers = times(x.values, y.values);
     const [v, w] = [varianceOf(x), varianceOf(y)];
     // A square has each term twice: (x + e)^2 = x^2 + 2 x e + e^2, and the variance of e^2 is twice its square.
     const twice = x === y ? 2 : 1;
     const second = (s: number) => twice * v[s]! * w[s]!;
-    if (x.sources.size + y.sources.size <= mostSources) {
-      const sources = productOfSources(a, x.sources, b, y.sources);
-      return watched(estimate(standing, data, withSource(sources, filled(slots, second))));
+    const turned = turnedInto(x, y) !== undefined;
+    if (numbers.im === undefined && !turned && x.sources.size + y.sources.size <= mostSources) {
+      const sources = productOfSources(x.values.re, x.sources, y.values.re, y.sources);
+      return watched(estimate(standing, numbers, withSource(sources, filled(slots, second))));
     }
     const [xs, ys] = [squaresOf(x), squaresOf(y)];
-    const first = (s: number) => twice * (xs[s]! * w[s]! + ys[s]! * v[s]!);
-    return watched(estimate(standing, data, single(filled(slots, (s) => first(s) + second(s)))));
+    if (numbers.im === undefined && !turned) {
+      const first = (s: number) => twice * (xs[s]! * w[s]! + ys[s]! * v[s]!);
+      return watched(estimate(standing, numbers, single(filled(slots, (s) => first(s) + second(s)))));
+    }
+    // Sources know real factors only: common errors count as if they pointed the same way everywhere, as in x^2 and |x|^2.
+    const common = x === y || turned || related(x, y) ? 2 : 0;
+    const first = (s: number) => xs[s]! * w[s]! + ys[s]! * v[s]! + common * Math.sqrt(xs[s]! * w[s]! * ys[s]! * v[s]!);
+    return watched(estimate(standing, numbers, single(filled(slots, (s) => first(s) + 2 * second(s)))));
   };
 
   return {
@@ -146,57 +199,80 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
     fill: () => fill,
     encrypt(vectors, level) {
       const scale = scales[level]!;
-      const data = room();
-      for (const [i, vector] of vectors.entries()) data.set(vector, i * slots);
+      const re = room();
+      const im = vectors.some((vector) => vector.im !== undefined) ? room() : undefined;
+      for (const [i, vector] of vectors.entries()) {
+        re.set(vector.re, i * slots);
+        if (vector.im !== undefined) im!.set(vector.im, i * slots);
+        else im?.fill(0, i * slots, (i + 1) * slots);
+      }
       const variance = encodeVariance(degree, scale) + symmetricVariance(degree, scale);
-      return landed(estimate({ level, scale, size: 2 }, data, single(variance)));
+      return landed(estimate({ level, scale, size: 2 }, { re, im }, single(variance)));
     },
-    encode: (values, level, scale) => ({ ...rules.encode(values, level, scale), values }),
+    encode: (values, level, scale) => ({ ...rules.encode(values.re.length, level, scale), values }),
     encodeConstant: (value, level, scale) => ({ ...rules.encodeConstant(value, level, scale), values: value }),
     rotate(x, steps) {
       const standing = rules.rotate(x, steps);
       const by = ((steps % slots) + slots) % slots;
-      const data = room();
-      for (let from = 0; from < size; from += slots) {
-        data.set(x.values.data.subarray(from + by, from + slots), from);
-        data.set(x.values.data.subarray(from, from + by), from + slots - by);
-      }
+      const { re, im } = x.values;
+      const numbers = { re: rotated(re, by, slots, room()), im: im && rotated(im, by, slots, room()) };
       const [before, added, variance] = [varianceOf(x), keySwitch(standing), varianceRoom()];
       for (let s = 0; s < slots; s++) variance[s] = before[s + by < slots ? s + by : s + by - slots]! + added[s]!;
-      return estimate(standing, data, single(variance));
+      return estimate(standing, numbers, single(variance));
+    },
+    conjugate(x) {
+      const standing = rules.conjugate(x);
+      const { re, im } = x.values;
+      const numbers = { re: scaled(re, 1, room()), im: im && scaled(im, -1, room()) };
+      const [before, added, variance] = [varianceOf(x), keySwitch(standing), varianceRoom()];
+      for (let s = 0; s < slots; s++) variance[s] = before[s]! + added[s]!;
+      return { ...estimate(standing, numbers, single(variance)), turned: { from: x, added } };
+    },
+    multiplyMonomial(x, exponent) {
+      const standing = rules.multiplyMonomial(x);
+      const variance = varianceRoom();
+      variance.set(varianceOf(x));
+      const numbers = times(x.values, monomialSlots(degree, exponent));
+      return { ...estimate(standing, numbers, single(variance)), turned: { from: x, added: undefined } };
     },
     add: (x, y) => sum(x, y, 1),
     subtract: (x, y) => sum(x, y, -1),
-    negate(x) {
-      const data = room();
-      for (let i = 0; i < size; i++) data[i] = -x.values.data[i]!;
-      return estimate(x, data, scaledSources(x.sources, -1, size));
-    },
+    negate: (x) => estimate(x, negative(x.values), scaledSources(x.sources, -1, size)),
     addPlain(x, p) {
       const standing = rules.addPlain(x, p);
-      const [a, added, data] = [x.values.data, p.values, room()];
-      const number = typeof added === "number";
-      for (let i = 0; i < size; i++) data[i] = a[i]! + (number ? added : added[i % slots]!);
+      const { values } = p;
+      if (typeof values !== "number") {
+        const sources = withSource(x.sources, encodeVariance(degree, p.scale));
+        return watched(estimate(standing, sumOfNumbers(x.values, values, 1), sources));
+      }
+      const { re, im } = x.values;
+      const shifted = room();
+      for (let i = 0; i < size; i++) shifted[i] = re[i]! + values;
       // Rounding one number for all slots costs at most half a unit, thousands of times less than any rescale.
-      return watched(
-        estimate(standing, data, number ? x.sources : withSource(x.sources, encodeVariance(degree, p.scale))),
-      );
+      return watched(estimate(standing, { re: shifted, im: im && scaled(im, 1, room()) }, x.sources));
     },
     multiplyPlain(x, p) {
       const standing = rules.multiplyPlain(x, p);
-      const [a, weight, data, squares] = [x.values.data, p.values, room(), squaresOf(x)];
+      const [weight, squares] = [p.values, squaresOf(x)];
       if (typeof weight === "number") {
-        for (let i = 0; i < size; i++) data[i] = a[i]! * weight;
+        const { re, im } = x.values;
+        const numbers = { re: scaled(re, weight, room()), im: im && scaled(im, weight, room()) };
         const off = Math.round(weight * p.scale) / p.scale - weight;
         const rounding = filled(slots, (s) => squares[s]! * off * off);
-        return watched(estimate(standing, data, withSource(scaledSources(x.sources, weight, size), rounding)));
+        return watched(estimate(standing, numbers, withSource(scaledSources(x.sources, weight, size), rounding)));
       }
-      for (let from = 0; from < size; from += slots) {
-        for (let s = 0; s < slots; s++) data[from + s] = a[from + s]! * weight[s]!;
-      }
+      const numbers = times(x.values, weight);
+      // Rounding errors of real weights are real and meet the larger part of a complex value at most, those of complex
+      // weights are half of this in each part: |x|^2 covers both.
       const [before, rounding, variance] = [varianceOf(x), encodeVariance(degree, p.scale), varianceRoom()];
-      for (let s = 0; s < slots; s++) variance[s] = weight[s]! * weight[s]! * before[s]! + squares[s]! * rounding;
-      return watched(estimate(standing, data, single(variance)));
+      const { re, im } = weight;
+      if (im === undefined) {
+        for (let s = 0; s < slots; s++) variance[s] = re[s]! * re[s]! * before[s]! + squares[s]! * rounding;
+      } else {
+        for (let s = 0; s < slots; s++)
+          variance[s] = (re[s]! * re[s]! + im[s]! * im[s]!) * before[s]! + squares[s]! * rounding;
+      }
+      return watched(estimate(standing, numbers, single(variance)));
     },
     multiply: product,
     square: (x) => product(x, x),
@@ -210,7 +286,10 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
     },
     modSwitch: (x) => watched(sameNumbers(x.values, rules.modSwitch(x), x.sources)),
     free(x) {
-      if (--x.values.holders === 0) rooms.push(x.values.data);
+      if (--x.values.holders === 0) {
+        rooms.push(x.values.re);
+        if (x.values.im !== undefined) rooms.push(x.values.im);
+      }
       for (const source of x.sources.keys()) {
         const { variance } = source;
         if (--source.holders === 0 && typeof variance !== "number" && !shared.has(variance)) variances.push(variance);
@@ -220,22 +299,97 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
   };
 }
 
-/** The largest square in each slot over the samples. */
-function largestSquares(values: Float64Array, slots: number): Float64Array {
+// The loops below are most of the time of a prediction: lengths stand outside of them, and real numbers have their own.
+
+/** `x + sign * y` for all samples; `y` may be one vector for all of them. */
+function summed(x: Float64Array, y: Float64Array, sign: 1 | -1, to: Float64Array): Float64Array {
+  const [size, period] = [to.length, y.length];
+  for (let from = 0; from < size; from += period) {
+    for (let s = 0; s < period; s++) to[from + s] = x[from + s]! + sign * y[s]!;
+  }
+  return to;
+}
+
+/** `factor * x`, as often as it fits. */
+function scaled(x: Float64Array, factor: number, to: Float64Array): Float64Array {
+  const [size, period] = [to.length, x.length];
+  for (let from = 0; from < size; from += period) {
+    for (let s = 0; s < period; s++) to[from + s] = factor * x[s]!;
+  }
+  return to;
+}
+
+/** Every sample by itself, to the left. */
+function rotated(x: Float64Array, by: number, slots: number, to: Float64Array): Float64Array {
+  const size = to.length;
+  for (let from = 0; from < size; from += slots) {
+    to.set(x.subarray(from + by, from + slots), from);
+    to.set(x.subarray(from, from + by), from + slots - by);
+  }
+  return to;
+}
+
+/** Products for all samples; `y` may be one vector for all of them. `to` has an imaginary part when either factor has. */
+function multiplied(x: SlotVector, y: SlotVector, to: SlotVector): SlotVector {
+  if (x.im === undefined || y.im === undefined) {
+    partMultiplied(x.re, y.re, to.re);
+    if (y.im !== undefined) partMultiplied(x.re, y.im, to.im!);
+    if (x.im !== undefined) partMultiplied(x.im, y.re, to.im!);
+  } else {
+    partMultiplied(x.re, y.re, to.re);
+    partMultiplied(x.re, y.im, to.im!);
+    partProductAdded(x.im, y.im, -1, to.re);
+    partProductAdded(x.im, y.re, 1, to.im!);
+  }
+  return to;
+}
+
+function partMultiplied(x: Float64Array, y: Float64Array, to: Float64Array): void {
+  const [size, period] = [to.length, y.length];
+  for (let from = 0; from < size; from += period) {
+    for (let s = 0; s < period; s++) to[from + s] = x[from + s]! * y[s]!;
+  }
+}
+
+function partProductAdded(x: Float64Array, y: Float64Array, sign: 1 | -1, to: Float64Array): void {
+  const [size, period] = [to.length, y.length];
+  for (let from = 0; from < size; from += period) {
+    for (let s = 0; s < period; s++) to[from + s]! += sign * x[from + s]! * y[s]!;
+  }
+}
+
+function isZero(values: Float64Array): boolean {
+  const size = values.length;
+  for (let i = 0; i < size; i++) if (values[i] !== 0) return false;
+  return true;
+}
+
+/** The largest square of an absolute value in each slot over the samples. */
+function largestSquares({ re, im }: SlotVector, slots: number): Float64Array {
   const squares = new Float64Array(slots);
-  for (let from = 0; from < values.length; from += slots) {
-    for (let s = 0; s < slots; s++) {
-      const square = values[from + s]! * values[from + s]!;
-      if (square > squares[s]!) squares[s] = square;
+  const size = re.length;
+  for (let from = 0; from < size; from += slots) {
+    if (im === undefined) {
+      for (let s = 0; s < slots; s++) {
+        const square = re[from + s]! * re[from + s]!;
+        if (square > squares[s]!) squares[s] = square;
+      }
+    } else {
+      for (let s = 0; s < slots; s++) {
+        const square = re[from + s]! * re[from + s]! + im[from + s]! * im[from + s]!;
+        if (square > squares[s]!) squares[s] = square;
+      }
     }
   }
   return squares;
 }
 
-function largestOf(values: Float64Array): number {
+/** The largest absolute value; NaN when one is not a number. */
+function largestOf({ re, im }: SlotVector): number {
+  const length = re.length;
   let largest = 0;
-  for (let i = 0; i < values.length; i++) {
-    const size = Math.abs(values[i]!);
+  for (let i = 0; i < length; i++) {
+    const size = im === undefined ? Math.abs(re[i]!) : Math.sqrt(re[i]! * re[i]! + im[i]! * im[i]!);
     if (size > largest) largest = size;
     else if (Number.isNaN(size)) return size;
   }

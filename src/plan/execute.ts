@@ -128,6 +128,10 @@ function compute<C, P>(node: Node, machine: HeMachine<C, P>, cipher: (id: NodeId
   switch (node.op) {
     case "he_rotate":
       return machine.rotate(cipher(x), node.attrs.steps);
+    case "he_conjugate":
+      return machine.conjugate(cipher(x));
+    case "he_multiply_monomial":
+      return machine.multiplyMonomial(cipher(x), node.attrs.exponent);
     case "he_add":
       return machine.add(cipher(x), cipher(y));
     case "he_subtract":

@@ -4,17 +4,19 @@ import { type Graph, inputNodes, type NodeOf } from "../ir/graph.ts";
 import type { AttrSpec, AttrsOf, AttrValue } from "../ops/attributes.ts";
 import { opNamed } from "../ops/index.ts";
 import type { NetworkOp, Operand } from "../ops/op.ts";
-import { readLayerPlan } from "../packing/layer-plan.ts";
+import { type LayerPlan, readLayerPlan } from "../packing/layer-plan.ts";
 import { type Placement, place } from "../packing/place.ts";
 import { type Spread, spread } from "../packing/positions.ts";
+import { pieceWeights } from "../packing/weights.ts";
 import { idle, parseLayout } from "../scheme/layout.ts";
+import { constantSlots, type SlotVector } from "../scheme/slot-vector.ts";
 
 /** The plaintext vectors of one linear layer, one number per slot. Computed when asked for, from the layer's weights. */
 export interface LayerConstants {
-  /** Weights for ciphertext `from` rotated by `baby`, for the sum that goes to ciphertext `to` by `giant`. */
-  weights(to: number, giant: number, from: number, baby: number): Float64Array;
+  /** Weights for prepared ciphertext `from` rotated by `baby`, for the sum `to` that goes by `giant`. */
+  weights(to: number, giant: number, from: number, baby: number): SlotVector;
   /** What is added to ciphertext `to` of the result; undefined when the layer adds nothing. */
-  bias(to: number): Float64Array | undefined;
+  bias(to: number): SlotVector | undefined;
 }
 
 /** Recreates a layer of an HE program from its node (design: plans hold recipes, a pure function turns them into slots). */
@@ -36,6 +38,8 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerCon
     | {
         readonly placement: Placement;
         readonly coefficients: Float64Array;
+        readonly sources: readonly Spread[];
+        readonly plan: LayerPlan;
         readonly index: ReadonlyMap<string, number>;
       }
     | undefined;
@@ -46,34 +50,28 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerCon
     if (map === undefined || plan === undefined)
       fail("layer-plan-invalid", "nowhere", { layer, reason: "it has no terms or no plan" });
     const coefficients = map.coefficients(constants);
-    const found = place(
-      map,
-      coefficients,
-      from.map((l) => layoutNamed(l, layer)),
-      result,
-      plan,
-    );
-    if (typeof found === "string") fail("layer-plan-invalid", "nowhere", { layer, reason: found });
-    const index = new Map(found.pieces.map((p, i) => [`${p.to} ${p.giant} ${p.from} ${p.baby}`, i]));
-    known = { placement: found, coefficients, index };
+    const sources = from.map((l) => layoutNamed(l, layer));
+    const placement = place(map, coefficients, sources, result, plan);
+    if (typeof placement === "string") fail("layer-plan-invalid", "nowhere", { layer, reason: placement });
+    const index = new Map(placement.pieces.map((p, i) => [`${p.to} ${p.giant} ${p.from} ${p.baby}`, i]));
+    known = { placement, coefficients, sources, plan, index };
     return known;
   };
   return {
     weights(output, giant, input, baby) {
-      const { placement, coefficients, index } = placed();
-      const { starts, slots: at, coefficients: which, ring } = placement;
+      const { placement, coefficients, sources, plan, index } = placed();
       const piece = index.get(`${output} ${giant} ${input} ${baby}`);
-      const vector = new Float64Array(slots);
-      if (piece === undefined) return vector;
-      for (let i = starts[piece]!; i < starts[piece + 1]!; i++) vector[at[i]!] = coefficients[which[i]!]!;
-      for (let filled = ring; filled < slots; filled *= 2) vector.copyWithin(filled, 0, filled);
-      return vector;
+      if (piece === undefined) return constantSlots(0, slots);
+      return pieceWeights(placement, coefficients, sources, result, plan, piece);
     },
     bias(output) {
       const added = biasOf(op, operands, attrs, constants);
       if (added === undefined) return undefined;
-      const rows = result.elements.subarray(output * slots, (output + 1) * slots);
-      return Float64Array.from(rows, (row) => (row === idle ? 0 : added[row]!));
+      const plane = (p: number) =>
+        Float64Array.from(result.elements.subarray(p * slots, (p + 1) * slots), (row) =>
+          row === idle ? 0 : added[row]!,
+        );
+      return result.layout.complex ? { re: plane(2 * output), im: plane(2 * output + 1) } : { re: plane(output) };
     },
   };
 }

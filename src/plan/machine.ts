@@ -1,4 +1,5 @@
 import type { Tensor } from "../base/tensor.ts";
+import type { SlotVector } from "../scheme/slot-vector.ts";
 import type { Plan } from "./plan.ts";
 
 /** Named tensors: a model's inputs or outputs. */
@@ -16,11 +17,14 @@ export interface Machine {
  * whoever runs the program frees each handle after its last use.
  */
 export interface HeMachine<C, P> {
-  /** `values` has one number per slot. The result is used at `level` with exactly `scale`. */
-  encode(values: Float64Array, level: number, scale: number): P;
+  /** The result is used at `level` with exactly `scale`. */
+  encode(values: SlotVector, level: number, scale: number): P;
   /** One number in every slot. */
   encodeConstant(value: number, level: number, scale: number): P;
   rotate(x: C, steps: number): C;
+  conjugate(x: C): C;
+  /** Times `X^exponent`: see `monomialSlots`. Level and scale stay. */
+  multiplyMonomial(x: C, exponent: number): C;
   add(x: C, y: C): C;
   subtract(x: C, y: C): C;
   negate(x: C): C;
@@ -37,7 +41,8 @@ export interface HeMachine<C, P> {
 
 /** The client side: what needs the keys. */
 export interface HeClient<C> {
-  /** Encrypts one number per slot at the canonical scale of `level`. */
-  encrypt(slots: Float64Array, level: number): C;
-  decrypt(x: C): Float64Array;
+  /** Encrypts at the canonical scale of `level`. */
+  encrypt(slots: SlotVector, level: number): C;
+  /** The result has both parts. */
+  decrypt(x: C): SlotVector;
 }

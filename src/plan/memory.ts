@@ -28,7 +28,7 @@ export function peakMemory(program: Graph, scheme: Scheme, { galoisKeys, relinKe
     publicKeyBytes(degree, primes) +
     secretKeyBytes(degree, primes);
   const cached = cachedPlaintexts(program, degree, plaintextBudget);
-  const plaintexts = [...cached].reduce((sum, node) => sum + bytesOf(node, degree), 0);
+  const plaintexts = [...cached].reduce((sum, node) => sum + bytesOf(node, degree), monomialBytes(program, degree));
   return contextBytes(degree, primes) + keys + plaintexts + liveBytes(program, degree, cached);
 }
 
@@ -44,6 +44,16 @@ export function cachedPlaintexts(program: Graph, degree: number, budgetBytes: nu
     }
   }
   return cached;
+}
+
+/** Monomials that a program multiplies by: SEAL has a plaintext for each at each level, all of which stay. */
+function monomialBytes(program: Graph, degree: number): number {
+  const sizes = new Map<string, number>();
+  for (const { op, attrs, type } of program.nodes) {
+    if (op !== "he_multiply_monomial" || type.kind !== "cipher") continue;
+    sizes.set(`${attrs.exponent % (2 * degree)} ${type.level}`, plaintextBytes(degree, type.level + 1));
+  }
+  return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** Largest total of what is alive while any node runs, inputs included, cached plaintexts not. */

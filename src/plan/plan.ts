@@ -19,7 +19,7 @@ export interface Plan {
   readonly settings: AttrRecord;
   readonly scheme: Scheme;
   readonly security: SecurityClaim;
-  /** Rotation steps that need a Galois key, ascending, in -N/4 .. N/4. */
+  /** Rotation steps that need a Galois key, ascending, in -N/4 .. N/4; 0 stands for conjugation. */
   readonly galoisSteps: readonly number[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];

@@ -2,8 +2,9 @@ import { invariant } from "../base/diagnostic.ts";
 import { type Graph, type Node, type NodeId, type NodeOf, usersOf } from "../ir/graph.ts";
 import { toSlots } from "../packing/slots.ts";
 import { leastHeadroomBits } from "../scheme/chain.ts";
-import { idle, type Layout, layoutElements, parseLayout } from "../scheme/layout.ts";
+import { idle, type Layout, layoutElements, parseLayout, planesOf } from "../scheme/layout.ts";
 import { canonicalScales } from "../scheme/parameters.ts";
+import type { SlotVector } from "../scheme/slot-vector.ts";
 import { calibrationSamples } from "./calibration.ts";
 import { type ErrorMachine, type Estimate, errorMachine } from "./error-machine.ts";
 import { execute } from "./execute.ts";
@@ -96,27 +97,31 @@ export function leastBound(variance: number): number {
   return correlation * deviations(1) * Math.sqrt(variance);
 }
 
-function boundOf(variance: Float64Array, data: Int32Array | undefined): number {
-  const count = data?.length ?? variance.length;
+function boundOf(variance: Float64Array, data: DataSlots | undefined): number {
+  const count = data?.reduce((sum, plane) => sum + plane.length, 0) ?? variance.length;
   let largest = 0;
   if (data === undefined) for (const v of variance) largest = Math.max(largest, v);
-  else for (const slot of data) largest = Math.max(largest, variance[slot]!);
+  else for (const plane of data) for (const slot of plane) largest = Math.max(largest, variance[slot]!);
   return correlation * deviations(count) * Math.sqrt(largest);
 }
 
-function measure(machine: ErrorMachine, value: Estimate, data: Int32Array) {
+function measure(machine: ErrorMachine, value: Estimate, data: DataSlots) {
   const variance = machine.varianceOf(value);
-  const { data: values } = value.values;
+  const parts = [value.values.re, value.values.im];
   let largest = 0;
-  for (let from = 0; from < values.length; from += variance.length) {
-    for (const slot of data) largest = Math.max(largest, Math.abs(values[from + slot]!));
+  for (const [p, plane] of data.entries()) {
+    const values = parts[p];
+    if (values === undefined) continue;
+    for (let from = 0; from < values.length; from += variance.length) {
+      for (const slot of plane) largest = Math.max(largest, Math.abs(values[from + slot]!));
+    }
   }
-  return { bound: data.length === 0 ? 0 : boundOf(variance, data), largest };
+  return { bound: data.every((plane) => plane.length === 0) ? 0 : boundOf(variance, data), largest };
 }
 
 function encryptedInputs(program: Graph, machine: ErrorMachine, samples: readonly Tensors[]): Map<string, Estimate> {
-  const slots = new Map<string, Float64Array[][]>();
-  const slotsOf = (input: string, layout: string): Float64Array[][] => {
+  const slots = new Map<string, SlotVector[][]>();
+  const slotsOf = (input: string, layout: string): SlotVector[][] => {
     const known = slots.get(input);
     if (known !== undefined) return known;
     const made = samples.map((sample) => {
@@ -177,8 +182,15 @@ function layoutIn(text: string): Layout {
   return layout;
 }
 
-/** The slots of one ciphertext that carry an element. */
-function dataSlots(layout: Layout, part: number): Int32Array {
-  const elements = layoutElements(layout).subarray(part * layout.slots, (part + 1) * layout.slots);
-  return Int32Array.from([...elements.keys()].filter((slot) => elements[slot] !== idle));
+/** By plane of one ciphertext, the real parts and then the imaginary ones of a complex layout: the slots that carry an element. */
+type DataSlots = readonly Int32Array[];
+
+function dataSlots(layout: Layout, part: number): DataSlots {
+  const elements = layoutElements(layout);
+  const planes = planesOf(layout) / layout.ciphertexts;
+  return Array.from({ length: planes }, (_, p) => {
+    const from = (part * planes + p) * layout.slots;
+    const plane = elements.subarray(from, from + layout.slots);
+    return Int32Array.from([...plane.keys()].filter((slot) => plane[slot] !== idle));
+  });
 }

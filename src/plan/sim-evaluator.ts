@@ -9,21 +9,23 @@ import {
   symmetricVariance,
 } from "../scheme/error-model.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
+import { monomialSlots } from "../scheme/roots.ts";
 import { type PlainStanding, Rules, type Standing } from "../scheme/rules.ts";
+import { constantSlots, largestSlot, type SlotVector } from "../scheme/slot-vector.ts";
 import type { HeClient, HeMachine } from "./machine.ts";
 import { Random } from "./random.ts";
 
 /** A ciphertext on numbers: its slots in the clear, and where it stands. */
 export interface SimCipher extends Standing {
-  readonly slots: Float64Array;
+  readonly slots: SlotVector;
 }
 
 export interface SimPlain extends PlainStanding {
-  readonly slots: Float64Array;
+  readonly slots: SlotVector;
 }
 
 export interface SimOptions {
-  /** Rotation steps there are keys for; any when not given. */
+  /** Rotation steps there are keys for, 0 for conjugation; any when not given. */
   readonly galoisSteps?: readonly number[];
   /** Adds errors of the size SEAL makes, drawn from this seed. Exact when not given. */
   readonly noiseSeed?: number;
@@ -37,7 +39,7 @@ export interface SimEvaluator extends HeMachine<SimCipher, SimPlain>, HeClient<S
 
 /**
  * Evaluates HE ops on float64 numbers and checks every rule that SEAL would: levels, scales, sizes, keys;
- * and what SEAL would not notice: handles used after they were freed.
+ * and what SEAL would not notice: handles used after they were freed. Without noise, what is real stays real.
  */
 export function simEvaluator(scheme: Scheme, options: SimOptions = {}): SimEvaluator {
   const { degree } = scheme;
@@ -58,67 +60,85 @@ export function simEvaluator(scheme: Scheme, options: SimOptions = {}): SimEvalu
   };
   const release = (handle: object): void => invariant(handles.delete(handle), "frees a value twice");
 
-  const noisy = (slots: Float64Array, variance: number, spike = 0): Float64Array => {
+  const drawn = (random: Random, values: Float64Array, variance: number, spike: number): Float64Array =>
+    values.map((v, s) => v + random.normal() * Math.sqrt(variance + (spike === 0 ? 0 : spike * peaks![s]!)));
+  /** What an op on ciphertexts adds has an imaginary part, also where the values have none. */
+  const noisy = (slots: SlotVector, variance: number, spike = 0): SlotVector => {
     if (random === undefined) return slots;
-    return slots.map((v, s) => v + random.normal() * Math.sqrt(variance + (spike === 0 ? 0 : spike * peaks![s]!)));
+    const re = drawn(random, slots.re, variance, spike);
+    return { re, im: drawn(random, slots.im ?? new Float64Array(slotCount), variance, spike) };
   };
-  const keySwitched = (slots: Float64Array, { level, scale }: Standing): Float64Array =>
+  /** The error of rounding real numbers is real, and so is all of it; that of complex ones is shared by both parts. */
+  const rounded = ({ re, im }: SlotVector, variance: number): SlotVector => {
+    if (random === undefined) return { re, im };
+    if (im === undefined) return { re: drawn(random, re, variance, 0) };
+    return { re: drawn(random, re, variance / 2, 0), im: drawn(random, im, variance / 2, 0) };
+  };
+  const keySwitched = (slots: SlotVector, { level, scale }: Standing): SlotVector =>
     noisy(slots, keySwitchVariance(scheme, level + 1, scale), keySwitchSpikeVariance(scheme, level + 1, scale));
-  const plain = (standing: PlainStanding, slots: Float64Array, variance: number): SimPlain => {
-    const largest = slots.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  const plain = (standing: PlainStanding, slots: SlotVector, variance: number): SimPlain => {
+    const largest = largestSlot(slots);
+    invariant(Number.isFinite(largest), "encodes a value that is not finite");
     invariant(largest < rules.largestValue(standing), `encodes ${largest}, too large for level ${standing.level}`);
-    return made({ ...standing, slots: noisy(slots, variance) });
+    return made({ ...standing, slots: rounded(slots, variance) });
   };
 
   return {
     rules,
     live: () => handles.size,
-    encode(values, level, scale) {
-      invariant(!values.some((v) => !Number.isFinite(v)), "encodes a value that is not finite");
-      return plain(rules.encode(values, level, scale), values, encodeVariance(degree, scale));
-    },
+    encode: (values, level, scale) =>
+      plain(rules.encode(values.re.length, level, scale), values, encodeVariance(degree, scale)),
     encodeConstant: (value, level, scale) =>
-      plain(
-        rules.encodeConstant(value, level, scale),
-        new Float64Array(slotCount).fill(value),
-        constantVariance(scale),
-      ),
+      plain(rules.encodeConstant(value, level, scale), constantSlots(value, slotCount), constantVariance(scale)),
     rotate(x, steps) {
       alive(x);
       const standing = rules.rotate(x, steps);
       const by = ((steps % slotCount) + slotCount) % slotCount;
-      const slots = new Float64Array(slotCount);
-      slots.set(x.slots.subarray(by));
-      slots.set(x.slots.subarray(0, by), slotCount - by);
-      return made({ ...standing, slots: keySwitched(slots, standing) });
+      return made({
+        ...standing,
+        slots: keySwitched(
+          byPart(x.slots, (part) => turned(part, by)),
+          standing,
+        ),
+      });
+    },
+    conjugate(x) {
+      alive(x);
+      const standing = rules.conjugate(x);
+      const { re, im } = x.slots;
+      return made({ ...standing, slots: keySwitched({ re, im: im?.map((v) => -v) }, standing) });
+    },
+    multiplyMonomial(x, exponent) {
+      alive(x);
+      return made({ ...rules.multiplyMonomial(x), slots: product(x.slots, monomialSlots(degree, exponent)) });
     },
     add(x, y) {
       alive(x, y);
-      return made({ ...rules.add(x, y), slots: x.slots.map((v, s) => v + y.slots[s]!) });
+      return made({ ...rules.add(x, y), slots: sum(x.slots, y.slots) });
     },
     subtract(x, y) {
       alive(x, y);
-      return made({ ...rules.add(x, y), slots: x.slots.map((v, s) => v - y.slots[s]!) });
+      return made({ ...rules.add(x, y), slots: sum(x.slots, negative(y.slots)) });
     },
     negate(x) {
       alive(x);
-      return made({ ...x, slots: x.slots.map((v) => -v) });
+      return made({ ...x, slots: negative(x.slots) });
     },
     addPlain(x, p) {
       alive(x, p);
-      return made({ ...rules.addPlain(x, p), slots: x.slots.map((v, s) => v + p.slots[s]!) });
+      return made({ ...rules.addPlain(x, p), slots: sum(x.slots, p.slots) });
     },
     multiplyPlain(x, p) {
       alive(x, p);
-      return made({ ...rules.multiplyPlain(x, p), slots: x.slots.map((v, s) => v * p.slots[s]!) });
+      return made({ ...rules.multiplyPlain(x, p), slots: product(x.slots, p.slots) });
     },
     multiply(x, y) {
       alive(x, y);
-      return made({ ...rules.multiply(x, y), slots: x.slots.map((v, s) => v * y.slots[s]!) });
+      return made({ ...rules.multiply(x, y), slots: product(x.slots, y.slots) });
     },
     square(x) {
       alive(x);
-      return made({ ...rules.multiply(x, x), slots: x.slots.map((v) => v * v) });
+      return made({ ...rules.multiply(x, x), slots: product(x.slots, x.slots) });
     },
     relinearize(x) {
       alive(x);
@@ -139,13 +159,49 @@ export function simEvaluator(scheme: Scheme, options: SimOptions = {}): SimEvalu
     encrypt(slots, level) {
       const scale = scales[level];
       invariant(scale !== undefined, `level ${level} is not in the chain`);
-      const standing = rules.encode(slots, level, scale);
-      const variance = encodeVariance(degree, scale) + symmetricVariance(degree, scale);
-      return made({ ...standing, size: 2, slots: noisy(slots, variance) });
+      const standing = rules.encode(slots.re.length, level, scale);
+      const encoded = rounded(slots, encodeVariance(degree, scale));
+      return made({ ...standing, size: 2, slots: noisy(encoded, symmetricVariance(degree, scale)) });
     },
     decrypt(x) {
       alive(x);
-      return x.slots.slice();
+      const { re, im } = x.slots;
+      return { re: re.slice(), im: im?.slice() ?? new Float64Array(slotCount) };
     },
+  };
+}
+
+function byPart({ re, im }: SlotVector, change: (part: Float64Array) => Float64Array): SlotVector {
+  return { re: change(re), im: im && change(im) };
+}
+
+function turned(part: Float64Array, by: number): Float64Array {
+  const result = new Float64Array(part.length);
+  result.set(part.subarray(by));
+  result.set(part.subarray(0, by), part.length - by);
+  return result;
+}
+
+function negative(x: SlotVector): SlotVector {
+  return byPart(x, (part) => part.map((v) => -v));
+}
+
+/** Real where imaginary parts cancel, as in `x + conj(x)`. */
+function sum(x: SlotVector, y: SlotVector): SlotVector {
+  const re = x.re.map((v, s) => v + y.re[s]!);
+  if (x.im === undefined || y.im === undefined) return { re, im: x.im ?? y.im };
+  const [a, b] = [x.im, y.im];
+  const im = a.map((v, s) => v + b[s]!);
+  return im.every((v) => v === 0) ? { re } : { re, im };
+}
+
+function product(x: SlotVector, y: SlotVector): SlotVector {
+  const [a, b, c, d] = [x.re, x.im, y.re, y.im];
+  if (b === undefined && d === undefined) return { re: a.map((v, s) => v * c[s]!) };
+  if (b === undefined) return { re: a.map((v, s) => v * c[s]!), im: a.map((v, s) => v * d![s]!) };
+  if (d === undefined) return { re: a.map((v, s) => v * c[s]!), im: b.map((v, s) => v * c[s]!) };
+  return {
+    re: a.map((v, s) => v * c[s]! - b[s]! * d[s]!),
+    im: a.map((v, s) => v * d[s]! + b[s]! * c[s]!),
   };
 }

@@ -1,6 +1,7 @@
 import { fail, invariant } from "../base/diagnostic.ts";
 import type { Node } from "../ir/graph.ts";
 import { fromSlots, toSlots } from "../packing/slots.ts";
+import { largestSlot } from "../scheme/slot-vector.ts";
 import { execute } from "./execute.ts";
 import { checkInputs } from "./inputs.ts";
 import { layerConstants } from "./layer.ts";
@@ -30,7 +31,7 @@ function runOnNumbers(plan: Plan, inputs: Tensors, options: Pick<SimOptions, "no
   }
   const afterNode = (node: Node, value: SimCipher): void => {
     const limit = machine.rules.largestValue(value);
-    const largest = value.slots.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    const largest = largestSlot(value.slots);
     // Written so that a NaN fails, too.
     if (!(largest < limit)) fail("value-overflow", node.span, { node: node.name, largest, limit });
   };

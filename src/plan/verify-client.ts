@@ -1,6 +1,7 @@
 import { type FilePlace, fail } from "../base/diagnostic.ts";
 import { elementCount } from "../base/tensor.ts";
 import { normalStep } from "../packing/layer-plan.ts";
+import { planesOf } from "../scheme/layout.ts";
 import { canonicalScales, degrees, levelModuli, topLevel } from "../scheme/parameters.ts";
 import { bitLength, isPrime, maxPrimeBits } from "../scheme/primes.ts";
 import { securityClaim } from "../scheme/security.ts";
@@ -43,7 +44,7 @@ function checkCounts({ galoisSteps, cost, inputs, outputs }: ClientView, at: At)
   }
   for (const [side, ports] of Object.entries({ inputs, outputs })) {
     for (const [i, { layout }] of ports.entries()) {
-      const found = layout.slots * layout.ciphertexts;
+      const found = layout.slots * planesOf(layout);
       if (found > maxPositions) {
         fail("plan-too-costly", at(`${side}[${i}].layout`), { what: "slots", found, limit: maxPositions });
       }
@@ -109,8 +110,8 @@ function checkSteps({ scheme, galoisSteps, cost }: ClientView, at: At): void {
   for (const [i, step] of galoisSteps.entries()) {
     const before = galoisSteps[i - 1];
     const reason =
-      step === 0 || !Number.isInteger(step) || normalStep(step, slots) !== step
-        ? `step ${step} is not allowed, steps are ${1 - slots / 2} to ${slots / 2} without 0`
+      !Number.isInteger(step) || !Object.is(normalStep(step, slots), step)
+        ? `step ${step} is not allowed, steps are ${1 - slots / 2} to ${slots / 2}, where 0 is the conjugation`
         : before !== undefined && before >= step
           ? `step ${step} stands behind ${before}, steps must ascend`
           : undefined;

@@ -10,8 +10,8 @@ import type { Plan, Port } from "./plan.ts";
 import { RecipeChecker } from "./verify-recipes.ts";
 
 /**
- * Checks an HE program before any cryptography: the rules of graphs and types, a declared key for each rotation and no key
- * too many, inputs and outputs as the plan describes them, exact scales, recipes of plaintexts.
+ * Checks an HE program before any cryptography: the rules of graphs and types, a declared key for each rotation and
+ * conjugation and no key too many, inputs and outputs as the plan describes them, exact scales, recipes of plaintexts.
  */
 export function verifyProgram(plan: Plan, path: string): void {
   const { program, scheme } = plan;
@@ -36,14 +36,18 @@ function sameScheme(a: Scheme, b: Scheme): boolean {
 
 /** The server must have every key it uses, and the client make none that only a different program would use. */
 function checkRotations(plan: Plan, path: string): void {
-  const used = galoisSteps(plan.program);
+  const { program } = plan;
+  const slots = plan.scheme.degree / 2;
+  if (program.nodes.some((node) => node.op === "he_rotate" && node.attrs.steps % slots === 0))
+    fail("plan-program", { path, part: "program" }, { reason: "it rotates by a multiple of all slots" });
+  const used = galoisSteps(program);
   const place: FilePlace = { path, part: "galoisSteps" };
   const missing = used.find((step) => !plan.galoisSteps.includes(step));
   const unused = plan.galoisSteps.find((step) => !used.includes(step));
-  if (missing === 0)
-    fail("plan-program", { path, part: "program" }, { reason: "it rotates by a multiple of all slots" });
+  if (missing === 0) fail("plan-galois-steps", place, { reason: "the program conjugates, which has no key (step 0)" });
   if (missing !== undefined)
     fail("plan-galois-steps", place, { reason: `the program rotates by ${missing}, which has no key` });
+  if (unused === 0) fail("plan-galois-steps", place, { reason: "the program never conjugates (step 0)" });
   if (unused !== undefined) fail("plan-galois-steps", place, { reason: `the program never rotates by ${unused}` });
 }
 
@@ -155,6 +159,10 @@ function step(
   switch (node.op) {
     case "he_rotate":
       return rules.rotate(x, node.attrs.steps);
+    case "he_conjugate":
+      return rules.conjugate(x);
+    case "he_multiply_monomial":
+      return rules.multiplyMonomial(x);
     case "he_add":
     case "he_subtract":
       return rules.add(x, standings.get(second.id)!);
@@ -183,10 +191,10 @@ function step(
 export function countOperations(program: Graph) {
   const count = (...ops: Node["op"][]) => program.nodes.filter((node) => ops.includes(node.op)).length;
   return {
-    rotations: count("he_rotate"),
-    conjugations: 0,
+    rotations: count("he_rotate", "he_conjugate"),
+    conjugations: count("he_conjugate"),
     plainMultiplications: count("he_multiply_plain"),
-    monomialMultiplications: 0,
+    monomialMultiplications: count("he_multiply_monomial"),
     cipherMultiplications: count("he_multiply", "he_square"),
     relinearizations: count("he_relinearize"),
     rescales: count("he_rescale"),

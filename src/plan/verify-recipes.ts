@@ -2,15 +2,17 @@ import { diagnose, type FilePlace, fail, isProblem, SealwrightError } from "../b
 import type { Shape, Tensor } from "../base/tensor.ts";
 import { type Graph, inputNodes, type Node, type NodeId, type NodeOf } from "../ir/graph.ts";
 import { opNamed } from "../ops/index.ts";
-import { type LayerPlan, readLayerPlan } from "../packing/layer-plan.ts";
+import { type LayerPlan, preparedCount, readLayerPlan, summedCount } from "../packing/layer-plan.ts";
 import { type Layout, parseLayout } from "../scheme/layout.ts";
 import { readOperands, readSettings } from "./layer.ts";
 import { layoutProblem } from "./verify-layout.ts";
 
 interface Recipe {
   readonly plan: LayerPlan;
-  /** Ciphertexts of all operands, and of the result. */
-  readonly from: number;
+  /** Baby steps of each prepared ciphertext. */
+  readonly babies: readonly (readonly number[])[];
+  /** Sums of products, and ciphertexts of the result. */
+  readonly sums: number;
   readonly to: number;
 }
 
@@ -65,14 +67,23 @@ export class RecipeChecker {
     const layouts = encrypted.map((operand, i) => this.#layout(layer, from[i]!, operand.shape));
     const plan = readLayerPlan(record);
     if (plan === undefined) return this.#wrong(layer, "its plan is no list of baby steps, giant steps and folds");
-    if ([...plan.babies, ...plan.giants, ...plan.folds].some((s) => Math.abs(s) >= this.#slots)) {
+    const steps = plan.operands.flatMap(({ babies, mixing, halving }) => [
+      ...babies,
+      ...mixing,
+      ...(typeof halving === "number" ? [halving] : []),
+    ]);
+    if ([...steps, ...plan.giants, ...plan.folds].some((s) => Math.abs(s) >= this.#slots)) {
       this.#wrong(layer, `its plan has steps of ${this.#slots} slots or more`);
     }
-    return {
-      plan,
-      from: layouts.reduce((sum, layout) => sum + layout.ciphertexts, 0),
-      to: this.#layout(layer, to, shape).ciphertexts,
-    };
+    if (plan.operands.length !== layouts.length && op.linear?.(operands, attrs as never) !== undefined) {
+      this.#wrong(layer, `its plan is for ${plan.operands.length} operands, it has ${layouts.length}`);
+    }
+    const result = this.#layout(layer, to, shape);
+    const babies = plan.operands.flatMap((operand, i) => {
+      const layout = layouts[i];
+      return layout === undefined ? [] : Array.from({ length: preparedCount(operand, layout) }, () => operand.babies);
+    });
+    return { plan, babies, sums: summedCount(plan, result), to: result.ciphertexts };
   }
 
   #layout(layer: string, text: string, shape: Shape): Layout {
@@ -87,12 +98,13 @@ export class RecipeChecker {
   #piece(node: NodeOf<"he_encode"> | NodeOf<"he_encode_bias">): void {
     const recipe = this.#recipes.get(node.inputs[0]!);
     if (recipe === undefined) this.#wrong(node.name, "it encodes something that is no layer");
-    const { plan, from, to } = recipe;
-    if (node.attrs.to >= to) this.#wrong(node.name, `it is for ciphertext ${node.attrs.to} of ${to}`);
+    const { plan, babies, sums, to } = recipe;
+    const results = node.op === "he_encode" ? sums : to;
+    if (node.attrs.to >= results) this.#wrong(node.name, `it is for ciphertext ${node.attrs.to} of ${results}`);
     if (node.op === "he_encode_bias") return;
-    if (node.attrs.from >= from) this.#wrong(node.name, `it meets ciphertext ${node.attrs.from} of ${from}`);
-    if (!plan.babies.includes(node.attrs.baby))
-      this.#wrong(node.name, `${node.attrs.baby} is no baby step of its layer`);
+    const own = babies[node.attrs.from];
+    if (own === undefined) this.#wrong(node.name, `it meets ciphertext ${node.attrs.from} of ${babies.length}`);
+    if (!own.includes(node.attrs.baby)) this.#wrong(node.name, `${node.attrs.baby} is no baby step of its layer`);
     if (!plan.giants.includes(node.attrs.giant))
       this.#wrong(node.name, `${node.attrs.giant} is no giant step of its layer`);
   }

@@ -1,12 +1,13 @@
 import { invariant } from "../base/diagnostic.ts";
 import type { LayerCost, OpCounts, Plan, Port } from "../plan/plan.ts";
 import { printLayout } from "../scheme/layout.ts";
+import type { KeyChoiceRow } from "./pareto.ts";
 
 /**
  * What `inspect --json` prints. Scripts rely on these names: they are only ever added to.
- * `planBytes` is the size of the plan file; times are milliseconds, sizes bytes.
+ * `planBytes` is the size of the plan file; times are milliseconds, sizes bytes. `keyChoices` is there when it was asked for.
  */
-export function inspectJson(plan: Plan, planBytes: number) {
+export function inspectJson(plan: Plan, planBytes: number, keyChoices?: readonly KeyChoiceRow[]) {
   const { scheme, security, cost, precision } = plan;
   const primes = [...scheme.primes, scheme.specialPrime];
   return {
@@ -39,8 +40,10 @@ export function inspectJson(plan: Plan, planBytes: number) {
       planBytes,
     },
     estimate: { ...cost.estimate, costTable: cost.costTable },
+    costTable: cost.costTable,
     precision: { boundBits: finite(precision.boundBits), outputs: precision.outputs },
     galoisSteps: [...plan.galoisSteps],
+    ...(keyChoices === undefined ? {} : { keyChoices }),
     inputs: plan.inputs.map(portJson),
     outputs: plan.outputs.map(portJson),
     stages: plan.stages.map((s) => ({ ...s })),

@@ -1,14 +1,18 @@
 import { escapeHidden } from "../base/render.ts";
 import type { ClientView, LayerCost, Plan, Port } from "../plan/plan.ts";
 import { occupiedSlots } from "./layout-words.ts";
+import { type KeyChoiceRow, keyChoiceTable } from "./pareto.ts";
 import { counted, errorOfBits, formatBytes, formatShape, formatShare, formatTime } from "./quantities.ts";
 import { type Column, table } from "./table.ts";
 
 /** A plan is read in terminals and pasted into reports. */
 const lineWidth = 120;
 
-/** What a person wants to know about a plan, within 120 columns. `planBytes` is the size of its file. */
-export function inspectTable(plan: Plan, planBytes: number): string {
+/**
+ * What a person wants to know about a plan, within 120 columns. `planBytes` is the size of its file; `keyChoices` adds a
+ * section.
+ */
+export function inspectTable(plan: Plan, planBytes: number, keyChoices?: readonly KeyChoiceRow[]): string {
   return [
     insecureBanner(plan),
     heading(plan),
@@ -17,6 +21,7 @@ export function inspectTable(plan: Plan, planBytes: number): string {
     totalLines(plan, planBytes),
     "",
     layerTable(plan),
+    keyChoices && keyChoiceTable(keyChoices),
   ]
     .filter((part) => part !== undefined)
     .join("\n");

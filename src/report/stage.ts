@@ -1,115 +1,74 @@
-import { positionAt } from "../base/span.ts";
-import { annotationOf, type Graph, type Node, nodeAt } from "../ir/graph.ts";
-import { linearLayer } from "../ir/linear.ts";
-import { opNamed } from "../ops/index.ts";
-import { shapeOf } from "../ops/value-type.ts";
-import { type LayerPlan, readLayerPlan } from "../packing/layer-plan.ts";
-import { usedPieces } from "../packing/place.ts";
-import { spread } from "../packing/positions.ts";
-import { type Layout, printLayout } from "../scheme/layout.ts";
-import { counted, formatShape } from "./quantities.ts";
-import { table } from "./table.ts";
+import { SealwrightError } from "../base/diagnostic.ts";
+import { type CountOptions, countOperations, type OperationCounts } from "../driver/count-operations.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { LayerCost } from "../plan/plan.ts";
+import { counted, formatBytes, formatShape, formatTime } from "./quantities.ts";
+import { type Column, table } from "./table.ts";
 
-/** What is known of one layer before there are parameters. */
-interface StageLayer {
-  readonly name: string;
-  readonly op: string;
-  readonly line: number;
-  readonly shape: readonly number[];
-  readonly layout: string;
-  /** Rotations by step. */
-  readonly turns: ReadonlyMap<number, number>;
-  readonly level: number | undefined;
-}
-
-/** `inspect --stop-after` for people: rotations per layer and the keys they need, for whatever ring the graph was packed for. */
-export function stageTable(graph: Graph, stage: string): string {
-  const layers = stageLayers(graph);
-  const steps = stepsOf(layers);
-  const rotations = layers.reduce((sum, layer) => sum + rotationsOf(layer), 0);
-  const rows = table(
+/** `inspect --stop-after` for people: what every layer costs, in whatever ring the graph was packed for. */
+export function stageTable(graph: Graph, stage: string, options: CountOptions = {}): string {
+  const counts = tryCount(graph, options);
+  const title = `${graph.name} after ${stage}`;
+  if (typeof counts === "string") return `${title}: nothing is counted, as ${counts}\n`;
+  const { totals: t, estimate: e, layers } = counts.cost;
+  const facts = [
+    `${counted(t.rotations, "rotation")} (${counted(t.conjugations, "conjugation")} among them)`,
+    counted(counts.galoisSteps.length, "Galois key"),
+    counted(t.plainMultiplications, "plaintext product"),
+    counted(t.monomialMultiplications, "monomial product"),
+    counted(t.cipherMultiplications, "ciphertext product"),
+    counted(t.levels, "level"),
+    `${formatBytes(t.galoisKeyBytes)} of keys`,
+    `about ${formatTime(e.milliseconds)}${counts.scheme.security > 0 ? "" : " with primes that protect nothing"}`,
+  ];
+  const number = (name: string, of: (layer: LayerCost) => string | number): Column<LayerCost> => ({
+    title: name,
+    align: "right",
+    cell: (layer) => `${of(layer)}`,
+  });
+  const rows = table<LayerCost>(
     [
       { title: "layer", align: "left", cell: (l) => l.name, maxWidth: 24 },
       { title: "op", align: "left", cell: (l) => l.op, maxWidth: 16 },
       { title: "shape", align: "left", cell: (l) => formatShape(l.shape), maxWidth: 16 },
-      { title: "rot", align: "right", cell: (l) => `${rotationsOf(l)}` },
-      { title: "level", align: "right", cell: (l) => (l.level === undefined ? "" : `${l.level}`) },
+      number("rot", (l) => l.rotations),
+      number("pt mul", (l) => l.plainMultiplications),
+      number("level", (l) => (l.levelIn === l.levelOut ? l.levelIn : `${l.levelIn} > ${l.levelOut}`)),
       { title: "layout", align: "left", cell: (l) => l.layout },
     ],
     layers,
     120,
   );
-  return `${graph.name} after ${stage}: ${counted(rotations, "rotation")}, ${counted(steps.length, "distinct step")}\n\n${rows}`;
+  return `${title}: ${facts.slice(0, 2).join(", ")},\n${facts.slice(2).join(", ")}\n\n${rows}`;
 }
 
-/** The same for machines, in the words of `inspect --json`. */
-export function stageJson(graph: Graph, stage: string): object {
-  const layers = stageLayers(graph);
-  const steps = stepsOf(layers);
+/**
+ * The same for machines, in the words of `inspect --json`. Where nothing could be counted, `totals` is empty and `uncounted`
+ * says why.
+ */
+export function stageJson(graph: Graph, stage: string, options: CountOptions = {}): object {
+  const counts = tryCount(graph, options);
+  const head = { format: "sealwright-inspect", version: 1, model: graph.name, stage };
+  if (typeof counts === "string") return { ...head, uncounted: counts, totals: {}, galoisSteps: [], layers: [] };
+  const { totals, estimate, costTable, layers } = counts.cost;
+  const { degree, security } = counts.scheme;
   return {
-    format: "sealwright-inspect",
-    version: 1,
-    model: graph.name,
-    stage,
-    totals: { rotations: layers.reduce((sum, layer) => sum + rotationsOf(layer), 0), galoisKeys: steps.length },
-    galoisSteps: steps,
-    layers: layers.map((layer) => {
-      const { level, turns: _, ...facts } = layer;
-      const known = { ...facts, rotations: rotationsOf(layer) };
-      return level === undefined ? known : { ...known, levelOut: level };
-    }),
+    ...head,
+    scheme: { name: "ckks", polyModulusDegree: degree, slots: degree / 2, security: { bits: security } },
+    totals,
+    estimate: { ...estimate, costTable },
+    galoisSteps: counts.galoisSteps,
+    // Errors are not predicted at this stage.
+    layers: layers.map(({ boundBits: _, ...layer }) => layer),
   };
 }
 
-function stageLayers(graph: Graph): StageLayer[] {
-  return graph.nodes
-    .filter((node) => node.op !== "constant" && opNamed(node.op)?.family === "network")
-    .map((node) => {
-      const layout = layoutOf(node);
-      return {
-        name: node.name,
-        op: node.op,
-        line: node.span.file.text === "" ? 0 : positionAt(node.span.file, node.span.start).line,
-        shape: shapeOf(node.type) ?? [],
-        layout: layout === undefined ? "" : printLayout(layout),
-        turns: turnsOf(graph, node),
-        level: node.type.kind === "leveled" ? node.type.level : undefined,
-      };
-    });
-}
-
-function rotationsOf(layer: StageLayer): number {
-  return [...layer.turns.values()].reduce((sum, count) => sum + count, 0);
-}
-
-function stepsOf(layers: readonly StageLayer[]): number[] {
-  return [...new Set(layers.flatMap((layer) => [...layer.turns.keys()]))].sort((a, b) => a - b);
-}
-
-/** How often a layer turns by each step (packing.md, section 2), counting only steps that some weight needs. */
-function turnsOf(graph: Graph, node: Node): ReadonlyMap<number, number> {
-  const turns = new Map<number, number>();
-  const plan = planOf(node);
-  const result = layoutOf(node);
-  const linear = linearLayer(graph, node);
-  if (plan === undefined || result === undefined || linear === undefined) return turns;
-  const from = linear.operands.map((id) => spread(layoutOf(nodeAt(graph, id))!));
-  const pieces = usedPieces(linear.map, linear.coefficients, from, spread(result), plan);
-  if (typeof pieces === "string") return turns;
-  const turn = (step: number, count: number) => {
-    if (step !== 0 && count > 0) turns.set(step, (turns.get(step) ?? 0) + count);
-  };
-  for (const baby of plan.babies) turn(baby, new Set(pieces.filter((p) => p.baby === baby).map((p) => p.from)).size);
-  for (const giant of plan.giants) turn(giant, new Set(pieces.filter((p) => p.giant === giant).map((p) => p.to)).size);
-  for (const fold of plan.folds) turn(fold, new Set(pieces.map((p) => p.to)).size);
-  return turns;
-}
-
-function planOf(node: Node): LayerPlan | undefined {
-  const annotation = annotationOf(node, "plan");
-  return annotation === undefined ? undefined : readLayerPlan({ folds: [], ...annotation.named });
-}
-
-function layoutOf(node: Node): Layout | undefined {
-  return "layout" in node.type ? node.type.layout : undefined;
+/** The counts, or why there are none. */
+function tryCount(graph: Graph, options: CountOptions): OperationCounts | string {
+  try {
+    return countOperations(graph, options) ?? "operations are known from 'pack' on";
+  } catch (error) {
+    if (!(error instanceof SealwrightError)) throw error;
+    return error.diagnostics.map((d) => d.message).join("; ");
+  }
 }

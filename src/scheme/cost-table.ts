@@ -1,10 +1,12 @@
 /** What a cost table knows the time of. */
 export const costOps = [
   "rotate",
+  "conjugate",
   "relinearize",
   "multiply",
   "square",
   "multiplyPlain",
+  "multiplyMonomial",
   "addPlain",
   "add",
   "rescale",
@@ -36,10 +38,12 @@ export interface CostTable {
  */
 const at8192: { readonly [K in CostOp]: (primes: number) => number } = {
   rotate: (l) => 1.3 + 0.28 * l * (l + 1),
+  conjugate: (l) => 1.3 + 0.28 * l * (l + 1),
   relinearize: (l) => 1.3 + 0.28 * l * (l + 1),
   multiply: (l) => 0.308 * l,
   square: (l) => 0.232 * l,
   multiplyPlain: (l) => 0.153 * l,
+  multiplyMonomial: (l) => 0.153 * l,
   addPlain: (l) => 0.0085 * l,
   add: (l) => 0.0127 * l,
   rescale: (l) => 0.385 * l,
@@ -59,6 +63,7 @@ const pointwise: ReadonlySet<CostOp> = new Set<CostOp>([
   "multiply",
   "square",
   "multiplyPlain",
+  "multiplyMonomial",
   "addPlain",
   "add",
   "modSwitch",

@@ -36,8 +36,11 @@ export function bitsOfScale(scale: number): number {
   return Math.round(Math.log2(scale) * 1e6) / 1e6;
 }
 
-/** The degrees the security tables of this project list. */
-export const degrees = [1024, 2048, 4096, 8192, 16384, 32768] as const;
+/**
+ * The degrees a ring may have. SEAL's security table does not list the last: it is there to count operations in its 32768
+ * slots, and runs as an insecure plan only.
+ */
+export const degrees = [1024, 2048, 4096, 8192, 16384, 32768, 65536] as const;
 
 /** The product of all primes, the special one included: what decides security. */
 export function modulusOf(scheme: Pick<Scheme, "primes" | "specialPrime">): bigint {

@@ -20,16 +20,17 @@ export class Rules {
   readonly #moduli: Float64Array;
   readonly #steps: ReadonlySet<number> | undefined;
 
-  /** `galoisSteps`: the rotation steps there are keys for; any when not given. */
+  /** `galoisSteps`: the rotation steps there are keys for, 0 for conjugation; any when not given. */
   constructor(scheme: Scheme, galoisSteps?: readonly number[]) {
     this.#scheme = scheme;
     this.#moduli = levelModuli(scheme);
     this.#steps = galoisSteps && new Set(galoisSteps.map((s) => this.#residue(s)));
   }
 
-  encode(values: ArrayLike<number>, level: number, scale: number): PlainStanding {
+  /** `count`: how many numbers, real or complex, are encoded. */
+  encode(count: number, level: number, scale: number): PlainStanding {
     const slots = this.#scheme.degree / 2;
-    invariant(values.length === slots, `encodes ${values.length} numbers into ${slots} slots`);
+    invariant(count === slots, `encodes ${count} numbers into ${slots} slots`);
     return this.#within({ level, scale });
   }
 
@@ -44,6 +45,17 @@ export class Rules {
     invariant(Number.isInteger(steps) && residue !== 0, `rotates by ${steps}`);
     invariant(this.#steps?.has(residue) ?? true, `rotates by ${steps}, for which the plan declares no Galois key`);
     return x;
+  }
+
+  conjugate(x: Standing): Standing {
+    invariant(x.size === 2, "conjugates a product that was not relinearized");
+    invariant(this.#steps?.has(0) ?? true, "conjugates, for which the plan declares no Galois key");
+    return standingOf(x);
+  }
+
+  /** A monomial is a plaintext of scale 1. */
+  multiplyMonomial(x: Standing): Standing {
+    return standingOf(x);
   }
 
   /** Sum or difference; its scale is the first operand's. */

@@ -4,6 +4,7 @@ import { checkInputs, type InputOptions } from "../plan/inputs.ts";
 import type { Tensors } from "../plan/machine.ts";
 import type { Port } from "../plan/plan.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
+import type { SlotVector } from "../scheme/slot-vector.ts";
 import { readContainer, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
 import { type ClientPlan, loadSecretKey } from "./keys.ts";
@@ -19,9 +20,9 @@ export interface Client {
   /** Decrypts a result. Throws a SealwrightError when it is damaged, of another plan or key, or not plausible. */
   decrypt(result: Uint8Array): Tensors;
   /** Encrypts one number per slot at the canonical scale of a level, as SEAL serializes it with a seed. */
-  encryptSlots(slots: Float64Array, level: number): Uint8Array;
-  /** Decrypts a serialized ciphertext that was checked. */
-  decryptSlots(ciphertext: Uint8Array): Float64Array;
+  encryptSlots(slots: SlotVector, level: number): Uint8Array;
+  /** Decrypts a serialized ciphertext that was checked: its real parts, and the imaginary ones when asked, for twice the time. */
+  decryptSlots(ciphertext: Uint8Array, complex: boolean): SlotVector;
   dispose(): void;
 }
 
@@ -40,35 +41,45 @@ export function formOf(context: Context, level: number, seeded: boolean): Cipher
 /** Opens the client side of a plan with its secret key file. */
 export function openClient(context: Context, plan: ClientPlan, secretKey: Uint8Array): Client {
   requireRandomness();
-  const { seal, handle, encoder } = context;
+  const { seal, handle, encoder, evaluator, plaintexts } = context;
   const { api } = seal;
   const { keyId, key } = loadSecretKey(context, plan, secretKey);
-  const { encryptor, decryptor, plaintext, top, ciphertext } = seal.guard("opening the client", () =>
+  const { encryptor, decryptor, plaintext, ciphertext } = seal.guard("opening the client", () =>
     // SEAL's encryptor wants a public key even if it never uses it.
     seal.using(new api.KeyGenerator(handle, key), (generator) =>
       seal.using(generator.createPublicKey(), (open) => ({
         encryptor: new api.Encryptor(handle, open, key),
         decryptor: new api.Decryptor(handle, key),
         plaintext: new api.Plaintext(),
-        top: new api.Plaintext(),
         ciphertext: new api.Ciphertext(),
       })),
     ),
   );
   const none = api.ComprModeType.none;
 
-  const encryptSlots = (slots: Float64Array, level: number): Uint8Array =>
-    seal.guard("encrypting", () => {
-      encoder.encode(slots, formOf(context, level, true).scale, top);
-      context.evaluator.plainModSwitchTo(top, context.levels[level]!.handle, plaintext);
+  const encryptSlots = (slots: SlotVector, level: number): Uint8Array => {
+    const bytes = plaintexts.encode(slots, level, formOf(context, level, true).scale);
+    return seal.guard("encrypting", () => {
+      plaintext.loadFromArray(handle, bytes);
       return seal.using(encryptor.encryptSymmetricSerializable(plaintext), (c) => c.saveToArray(none) as Uint8Array);
     });
+  };
 
-  const decryptSlots = (bytes: Uint8Array): Float64Array =>
+  const realParts = (): Float64Array => {
+    decryptor.decrypt(ciphertext, plaintext);
+    return encoder.decodeFloat64(plaintext) as Float64Array;
+  };
+
+  const decryptSlots = (bytes: Uint8Array, complex: boolean): SlotVector =>
     seal.guard("decrypting", () => {
       ciphertext.loadFromArray(handle, bytes);
-      decryptor.decrypt(ciphertext, plaintext);
-      return encoder.decodeFloat64(plaintext) as Float64Array;
+      const re = realParts();
+      if (!complex) return { re };
+      // SEAL decodes real parts only. X^(N/2) is i (-1)^j in slot j, and the real part of i z is minus the imaginary part of z.
+      const level = ciphertext.coeffModulusSize() - 1;
+      plaintext.loadFromArray(handle, plaintexts.monomial(context.scheme.degree / 2, level));
+      evaluator.multiplyPlainInplace(ciphertext, plaintext);
+      return { re, im: realParts().map((v, j) => (j % 2 === 0 ? -v : v)) };
     });
 
   return {
@@ -95,7 +106,7 @@ export function openClient(context: Context, plan: ClientPlan, secretKey: Uint8A
       checkParts(context, plan.outputs, sections, what, false);
       return new Map(
         plan.outputs.map((port) => {
-          const slots = partsOf([port]).map(({ section }) => decryptSlots(sections.get(section)!));
+          const slots = partsOf([port]).map(({ section }) => decryptSlots(sections.get(section)!, port.layout.complex));
           checkPlausible(port, slots, context.scheme);
           const value = fromSlots(slots, port.layout, port.shape);
           const limit = largestOutput(port, context.scheme);
@@ -106,15 +117,15 @@ export function openClient(context: Context, plan: ClientPlan, secretKey: Uint8A
         }),
       );
     },
-    dispose: () => seal.release(encryptor, decryptor, plaintext, top, ciphertext, key),
+    dispose: () => seal.release(encryptor, decryptor, plaintext, ciphertext, key),
   };
 }
 
-/** Garbage is in every slot, so the idle ones tell as well. Written so that a NaN fails. */
-function checkPlausible({ name, level }: Port, slots: readonly Float64Array[], scheme: Scheme): void {
+/** Garbage is in every slot and both its parts, so the idle ones tell as well. Written so that a NaN fails. */
+function checkPlausible({ name, level }: Port, slots: readonly SlotVector[], scheme: Scheme): void {
   const limit = largestRms(level, scheme);
-  for (const vector of slots) {
-    const found = Math.sqrt(vector.reduce((sum, v) => sum + v * v, 0) / vector.length);
+  for (const plane of slots.flatMap(({ re, im }) => (im === undefined ? [re] : [re, im]))) {
+    const found = Math.sqrt(plane.reduce((sum, v) => sum + v * v, 0) / plane.length);
     if (!(found <= limit)) fail("result-not-trustworthy", "nowhere", { name, found, limit });
   }
 }

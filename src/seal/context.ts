@@ -9,6 +9,7 @@ import type {
 import { fail, invariant } from "../base/diagnostic.ts";
 import { type Scheme, topLevel } from "../scheme/parameters.ts";
 import { bitLength } from "../scheme/primes.ts";
+import { type PlaintextEncoder, plaintextEncoder } from "./encoder.ts";
 import { requireRandomness, type Seal } from "./library.ts";
 
 /** How SEAL names a set of primes: in its heap, and as the 32 bytes that serialized objects begin with. */
@@ -26,7 +27,9 @@ export interface Context {
   readonly levels: readonly ParmsId[];
   /** That of keys: all primes, the special one included. */
   readonly keyLevel: ParmsId;
+  /** SEAL's own, used to decode. */
   readonly encoder: CKKSEncoder;
+  readonly plaintexts: PlaintextEncoder;
   readonly evaluator: Evaluator;
   dispose(): void;
 }
@@ -51,9 +54,10 @@ export function openContext(seal: Seal, scheme: Scheme, { allowInsecure = false 
     const levels = levelsOf(handle, topLevel(scheme));
     const keyLevel = parmsIdOf(handle.keyParmsId());
     const encoder = new seal.api.CKKSEncoder(handle);
+    const plaintexts = plaintextEncoder(scheme, levels);
     const evaluator = new seal.api.Evaluator(handle);
     const dispose = () => seal.release(evaluator, encoder, keyLevel.handle, ...levels.map((l) => l.handle), handle);
-    return { seal, scheme, handle, levels, keyLevel, encoder, evaluator, dispose };
+    return { seal, scheme, handle, levels, keyLevel, encoder, plaintexts, evaluator, dispose };
   });
 }
 

@@ -14,12 +14,12 @@ const groupBytes = 2 ** 25;
 export interface EvaluationKeys {
   readonly keyId: string;
   readonly relinearization: RelinKeys | undefined;
-  /** The object that holds the key of a rotation. */
+  /** The object that holds the key of a rotation, or of the conjugation, which is step 0. */
   galois(steps: number): GaloisKeys;
   dispose(): void;
 }
 
-/** Galois keys of some rotation steps in one object of SEAL's. */
+/** Galois keys of some rotation steps, 0 being the conjugation, in one object of SEAL's. */
 export interface KeyGroup {
   readonly steps: readonly number[];
   readonly keys: GaloisKeys;
@@ -39,7 +39,7 @@ export function holdKeys(
     relinearization,
     galois(steps) {
       const keys = byStep.get(residue(steps));
-      invariant(keys !== undefined, `rotates by ${steps}, for which there is no Galois key`);
+      invariant(keys !== undefined, `switches keys for step ${steps}, for which there is no Galois key`);
       return keys;
     },
     dispose: () => seal.release(relinearization, ...groups.map((group) => group.keys)),
@@ -106,7 +106,7 @@ export function loadEvaluationKeys(
   return holdKeys(context, keyId, relinearization, held);
 }
 
-/** Steps modulo the number of slots: a rotation can be written in two ways. */
+/** Steps modulo the number of slots: a rotation can be written in two ways. The one by nothing is not done, 0 is free. */
 function residueOf({ degree }: Scheme): (steps: number) => number {
   return (steps) => ((steps % (degree / 2)) + degree / 2) % (degree / 2);
 }
@@ -128,6 +128,6 @@ export function galoisSection(steps: readonly number[]): string {
 function stepsOfSection(name: string, degree: number): number[] | undefined {
   if (!name.startsWith("galois ")) return undefined;
   const steps = name.slice("galois ".length).split(" ").map(Number);
-  const good = steps.every((s) => Number.isInteger(s) && s !== 0 && Math.abs(s) < degree / 2);
+  const good = steps.every((s) => Number.isInteger(s) && Math.abs(s) < degree / 2);
   return good && galoisSection(steps) === name ? steps : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Ciphertext, Plaintext } from "node-seal/allows";
-import { fail, invariant } from "../base/diagnostic.ts";
+import { invariant } from "../base/diagnostic.ts";
 import type { NodeId } from "../ir/graph.ts";
 import type { HeMachine } from "../plan/machine.ts";
 import { type PlaintextCache, PlaintextStore } from "../plan/plaintexts.ts";
@@ -7,6 +7,7 @@ import { canonicalScales, levelModuli } from "../scheme/parameters.ts";
 import { type PlainStanding, Rules, type Standing } from "../scheme/rules.ts";
 import { savedPlaintextBytes } from "../scheme/sizes.ts";
 import type { Context } from "./context.ts";
+import { checkEncodable, reducedExponent, sealEncodesSooner } from "./encoder.ts";
 import type { EvaluationKeys } from "./evaluation-keys.ts";
 import { type Register, RegisterFile } from "./registers.ts";
 import { constantPlaintext } from "./serialized.ts";
@@ -63,7 +64,10 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
     object: undefined,
     holds: undefined,
   }));
+  const encodedBySeal = levels.map((_, level) => sealEncodesSooner(scheme, level));
   const topPlain = seal.guard("preparing", () => new api.Plaintext());
+  /** By level: monomials in the heap, by exponent modulo 2N. */
+  const monomials = levels.map(() => new Map<number, Plaintext>());
 
   const object = (x: SealCipher): Ciphertext => {
     invariant(live.has(x), "uses a ciphertext after it was freed");
@@ -113,13 +117,14 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
     const form = { parmsId: levels[level]!, degree: scheme.degree, primes: scheme.primes.slice(0, level + 1), scale };
     return { level, scale, object: undefined, bytes: constantPlaintext(multiple, form) };
   };
-  const checkEncodable = (values: ArrayLike<number>, level: number, scale: number): void => {
-    const limit = moduli[level]! / 4 / scale;
-    for (let i = 0; i < values.length; i++) {
-      // Also true of NaN, which SEAL encodes as zero; infinities and 1e300 make it write outside its memory.
-      if (!(Math.abs(values[i]!) < limit))
-        fail("constant-not-encodable", "nowhere", { largest: values[i]!, level, limit });
-    }
+  const monomial = (exponent: number, level: number): Plaintext => {
+    const reduced = reducedExponent(exponent, scheme.degree);
+    const known = monomials[level]!.get(reduced);
+    if (known !== undefined) return known;
+    const made = new api.Plaintext();
+    made.loadFromArray(handle, context.plaintexts.monomial(reduced, level));
+    monomials[level]!.set(reduced, made);
+    return made;
   };
   const giveBack = (p: SealPlain): void => {
     if (p.object !== undefined) plaintexts[p.level]!.push(p.object);
@@ -129,18 +134,22 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
 
   return {
     encode(values, level, scale) {
-      rules.encode(values, level, scale);
-      checkEncodable(values, level, scale);
+      rules.encode(values.re.length, level, scale);
+      const bySeal = values.im === undefined && encodedBySeal[level]!;
+      if (bySeal) context.plaintexts.check(values, level, scale);
+      const bytes = bySeal ? undefined : context.plaintexts.encode(values, level, scale);
       return seal.guard("encoding weights", () => {
-        // SEAL encodes at the top level only; dropping primes is cheap.
-        encoder.encode(values, scale, topPlain);
         const to = plaintexts[level]!.pop() ?? new api.Plaintext();
-        evaluator.plainModSwitchTo(topPlain, levels[level]!.handle, to);
+        if (bytes !== undefined) to.loadFromArray(handle, bytes);
+        else {
+          encoder.encode(values.re, scale, topPlain);
+          evaluator.plainModSwitchTo(topPlain, levels[level]!.handle, to);
+        }
         return { level, scale, object: to, bytes: undefined };
       });
     },
     encodeConstant(value, level, scale) {
-      checkEncodable([value], level, scale);
+      checkEncodable([value], moduli[level]!, level, scale);
       rules.encodeConstant(value, level, scale);
       return constant(BigInt(Math.round(value * scale)), level, scale);
     },
@@ -152,6 +161,14 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
         evaluator.rotateVector(object(x), by, keys.galois(by), to),
       );
     },
+    conjugate: (x) =>
+      make("a conjugation", rules.conjugate(x), roomOf(x), (to) =>
+        evaluator.complexConjugate(object(x), keys.galois(0), to),
+      ),
+    multiplyMonomial: (x, exponent) =>
+      make("a product with a monomial", rules.multiplyMonomial(x), roomOf(x), (to) =>
+        evaluator.multiplyPlain(object(x), monomial(exponent, x.level), to),
+      ),
     add: (x, y) => {
       const standing = rules.add(x, y);
       return make("an addition", standing, roomOf(standing), (to) => evaluator.add(object(x), object(y), to));
@@ -229,6 +246,7 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
         ...loaded.splice(0),
         ...registers.drain(),
         ...plaintexts.flatMap((list) => list.splice(0)),
+        ...monomials.flatMap((list) => [...list.values()]),
         ...scratches,
       );
       live.clear();

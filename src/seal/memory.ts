@@ -12,6 +12,7 @@ import {
   relinKeyBytes,
   savedPlaintextBytes,
 } from "../scheme/sizes.ts";
+import { reducedExponent } from "./encoder.ts";
 import { stepGroups } from "./evaluation-keys.ts";
 import type { CacheBudget } from "./machine.ts";
 import { type Register, RegisterFile } from "./registers.ts";
@@ -60,7 +61,9 @@ export function memoryNeeds({ scheme, galoisSteps, program }: MeasuredPlan, cach
     // Loading makes the new ciphertext before it drops the old one.
     ciphertexts:
       registersNeeded(program) * degree * 8 + 2 * inputs.reduce((sum, node) => sum + cipherBytes(node, degree), 0),
-    plaintexts: livePlaintexts(program, degree, cached) + 2 * plaintextBytes(degree, primes),
+    // SEAL encodes into one of the top level, and loading makes one before it drops another.
+    plaintexts:
+      livePlaintexts(program, degree, cached) + monomialBytes(program, degree) + 2 * plaintextBytes(degree, primes),
     temporaries: temporaryBytes(scheme),
     cache: [...cached].reduce(
       (sum, { type }) => sum + savedPlaintextBytes(degree, type.kind === "plain" ? type.level + 1 : 0),
@@ -135,6 +138,16 @@ function livePlaintexts(program: Graph, degree: number, cached: ReadonlySet<Node
     for (const id of dying[node.id]!) for (const here of live.values()) here.delete(id);
   }
   return [...most].reduce((sum, [level, count]) => sum + count * plaintextBytes(degree, level + 1), 0);
+}
+
+/** Monomials stay from their first use on, one for each exponent and level. */
+function monomialBytes(program: Graph, degree: number): number {
+  const levels = new Map<string, number>();
+  for (const { op, attrs, type } of program.nodes) {
+    if (op !== "he_multiply_monomial" || type.kind !== "cipher") continue;
+    levels.set(`${reducedExponent(attrs.exponent, degree)} ${type.level}`, type.level);
+  }
+  return [...levels.values()].reduce((sum, level) => sum + plaintextBytes(degree, level + 1), 0);
 }
 
 function cipherBytes({ type }: Node, degree: number): number {

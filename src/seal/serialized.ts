@@ -25,6 +25,9 @@ export interface CiphertextForm {
   readonly seeded: boolean;
 }
 
+/** What a plaintext is to be, or a secret key, which SEAL saves like one. */
+export type PlaintextForm = Omit<CiphertextForm, "seeded">;
+
 type FieldKind = "bytes" | "byte" | "integer" | "float";
 type Field = readonly [name: string, end: number, kind: FieldKind];
 
@@ -49,7 +52,8 @@ const plaintextFields: readonly Field[] = [
   ["the data length", 88, "integer"],
 ];
 const ciphertextHeader = 113;
-const plaintextHeader = 88;
+/** Bytes before a plaintext's residues, which follow prime by prime, eight bytes each. */
+export const plaintextHeader = 88;
 /** Header and kind of the seed (1: BLAKE2xb); 64 random bytes follow. */
 const seedHeader = Uint8Array.of(0x5e, 0xa1, 0x10, 4, 1, 0, 0, 0, 81, 0, 0, 0, 0, 0, 0, 0, 1);
 
@@ -85,7 +89,7 @@ export function ciphertextMisfit(bytes: Uint8Array, form: CiphertextForm): Misfi
 }
 
 /** Compares a serialized secret key, which SEAL saves like a plaintext over all primes. */
-export function secretKeyMisfit(bytes: Uint8Array, form: Omit<CiphertextForm, "scale" | "seeded">): Misfit | undefined {
+export function secretKeyMisfit(bytes: Uint8Array, form: Omit<PlaintextForm, "scale">): Misfit | undefined {
   const wrong =
     lengthMisfit(bytes, savedPlaintextBytes(form.degree, form.primes.length)) ??
     headerMisfit(bytes, plaintextTemplate({ ...form, scale: 1 }), plaintextFields);
@@ -93,7 +97,7 @@ export function secretKeyMisfit(bytes: Uint8Array, form: Omit<CiphertextForm, "s
 }
 
 /** A plaintext with the same number in every slot: one residue per prime, since that polynomial is a constant. */
-export function constantPlaintext(multiple: bigint, form: Omit<CiphertextForm, "seeded">): Uint8Array {
+export function constantPlaintext(multiple: bigint, form: PlaintextForm): Uint8Array {
   const { degree, primes } = form;
   const bytes = new Uint8Array(savedPlaintextBytes(degree, primes.length));
   bytes.set(plaintextTemplate(form));
@@ -153,8 +157,12 @@ export function keySetMisfit(bytes: Uint8Array, { parmsId, scheme, room, indices
   return undefined;
 }
 
-/** Where SEAL keeps the Galois key of a rotation by `steps`: by the power of X that it maps X to, `3^steps`. */
+/**
+ * Where SEAL keeps the Galois key of a rotation by `steps`: by the power of X that it maps X to, `3^steps`. Step 0 stands for
+ * the conjugation, which maps X to `X^(2N - 1)`.
+ */
 export function galoisIndex(steps: number, degree: number): number {
+  if (steps === 0) return degree - 1;
   const slots = degree / 2;
   let element = 1;
   for (let s = ((steps % slots) + slots) % slots; s > 0; s--) element = (element * 3) % (2 * degree);
@@ -182,7 +190,8 @@ function ciphertextTemplate({ parmsId, degree, primes, scale, seeded }: Cipherte
   return bytes;
 }
 
-function plaintextTemplate({ parmsId, degree, primes, scale }: Omit<CiphertextForm, "seeded">): Uint8Array {
+/** What a serialized plaintext begins with. */
+export function plaintextTemplate({ parmsId, degree, primes, scale }: PlaintextForm): Uint8Array {
   const bytes = new Uint8Array(plaintextHeader);
   const view = new DataView(bytes.buffer);
   const words = primes.length * degree;

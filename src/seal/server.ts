@@ -1,6 +1,7 @@
 import { fail, invariant } from "../base/diagnostic.ts";
+import type { NodeId, NodeOf } from "../ir/graph.ts";
 import { execute } from "../plan/execute.ts";
-import { layerConstants } from "../plan/layer.ts";
+import { type LayerConstants, layerConstants } from "../plan/layer.ts";
 import type { Plan } from "../plan/plan.ts";
 import { canonicalScales } from "../scheme/parameters.ts";
 import { savedCiphertextBytes } from "../scheme/sizes.ts";
@@ -46,6 +47,14 @@ export function openServer(
       : evaluationKeys;
   const machine = sealEvaluator(context, keys, plan.galoisSteps);
   const plaintexts = plaintextCache(context, machine, cache);
+  /** Where each layer's weights go, as long as an evaluation may have to encode them again. */
+  const placed = new Map<NodeId, LayerConstants>();
+  const constants = (node: NodeOf<"he_layer">): LayerConstants => {
+    const known = placed.get(node.id) ?? layerConstants(program, node);
+    placed.set(node.id, known);
+    return known;
+  };
+  const encoded = program.nodes.filter((node) => node.op === "he_encode");
 
   /** The program's ciphertext inputs. Those made before one fails are given back. */
   const load = (sections: ReadonlyMap<string, Uint8Array>): Map<string, SealCipher> => {
@@ -100,10 +109,8 @@ export function openServer(
       const inputs = load(sections);
       const freed = new Set<SealCipher>(inputs.values());
       try {
-        const results = execute(program, machine, inputs, (node) => layerConstants(program, node), {
-          hooks,
-          plaintexts,
-        });
+        const results = execute(program, machine, inputs, constants, { hooks, plaintexts });
+        if (encoded.every((node) => plaintexts.get(node.id) !== undefined)) placed.clear();
         for (const parts of results.values()) for (const part of parts) freed.add(part);
         return save(results);
       } finally {

@@ -111,4 +111,11 @@ export const commandCodes = {
       `row ${p.row}, column ${p.column} holds '${p.found}', allowed is a finite number such as -0.25 or 1e-3`,
     help: "separate numbers by commas or spaces and write fractions with a point",
   }),
+  "bad-cost-table": code<{ path: string; reason: string }>({
+    id: "SW940",
+    severity: "error",
+    exit: 3,
+    message: (p) => `the cost table '${p.path}' cannot be used: ${p.reason}`,
+    help: "run 'sealwright calibrate' again or delete the file; with '--cost-table default' it is not read",
+  }),
 } as const;

@@ -99,7 +99,10 @@ export const runCodes = {
     severity: "error",
     exit: 3,
     message: (p) =>
-      `${p.what} lacks the Galois key of ${p.steps.length === 1 ? "rotation step" : `${p.steps.length} rotation steps, among them`} ${p.steps.slice(0, 5).join(", ")}`,
+      `${p.what} lacks the Galois key of ${p.steps.length === 1 ? "rotation step" : `${p.steps.length} rotation steps, among them`} ${p.steps
+        .slice(0, 5)
+        .map((step) => (step === 0 ? "0 (conjugation)" : step))
+        .join(", ")}`,
     help: "make the keys again with 'sealwright keygen' and this plan",
   }),
   "no-secure-randomness": code<{ reason: string }>({

@@ -13,7 +13,7 @@ export function checkCommand(io: Io): Command {
     .description("say what is wrong with a model, without writing anything")
     .argument("<model>", "a model in .hen text");
   return addCompileFlags(command).action((path: string, flags: CompileFlags & { readonly json?: boolean }) => {
-    const found = checkModel(readSource(io, path), modelHost(io, path), compileOptionsOf(flags));
+    const found = checkModel(readSource(io, path), modelHost(io, path), compileOptionsOf(io, flags));
     if (found.some((d) => d.severity === "error")) throw new SealwrightError(found);
     if (flags.json) io.out(diagnosticsJson(found));
     else io.err(renderDiagnostics(found));

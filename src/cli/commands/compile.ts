@@ -38,7 +38,7 @@ export function compileCommand(io: Io): Command {
     const target = { force: flags.force, inputs: [path] };
     if (stopAfter === undefined || flags.output !== undefined) checkOutput(io, output, target);
     const watch = watchPasses(io, flags);
-    const options: CompileOptions = { ...compileOptionsOf(flags), observe: watch.observer };
+    const options: CompileOptions = { ...compileOptionsOf(io, flags), observe: watch.observer };
     try {
       if (stopAfter !== undefined) {
         const { graph, diagnostics } = compileTo(file, host, stopAfter, options);

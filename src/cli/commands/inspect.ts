@@ -4,7 +4,9 @@ import { compileTo } from "../../driver/compile.ts";
 import { explainLayer, layerNames } from "../../report/explain-layer.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { inspectTable } from "../../report/inspect-table.ts";
+import { keyChoiceRows } from "../../report/pareto.ts";
 import { stageJson, stageTable } from "../../report/stage.ts";
+import { costTableFor } from "../cost-tables.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { addCompileFlags, type CompileFlags, chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
@@ -15,6 +17,7 @@ import { readSource } from "../read-file.ts";
 interface Flags extends CompileFlags {
   readonly explain?: string;
   readonly stopAfter?: string;
+  readonly keys?: boolean;
   readonly json?: boolean;
 }
 
@@ -24,26 +27,31 @@ export function inspectCommand(io: Io): Command {
     .description("show cost per layer, levels, keys, memory and error of a plan or a model")
     .argument("<plan|model>", "a plan, or a model to compile first")
     .option("--explain <layer>", "tell all about how one layer is computed")
+    .option("--keys", "show what fewer Galois keys would cost in rotations and time")
     .option("--stop-after <pass>", "only compile that far; after 'pack' no valid parameters are needed");
   return addCompileFlags(command).action((path: string, flags: Flags) => {
     if (flags.stopAfter !== undefined) {
       const stage = chosen("pass", flags.stopAfter, pipeline, (pass) => pass.name).name;
-      const { graph, diagnostics } = compileTo(
-        readSource(io, path),
-        modelHost(io, path),
-        stage,
-        compileOptionsOf(flags),
-      );
+      const options = compileOptionsOf(io, flags);
+      const { graph, settings, diagnostics } = compileTo(readSource(io, path), modelHost(io, path), stage, options);
       io.err(renderDiagnostics(diagnostics));
-      io.out(flags.json ? `${JSON.stringify(stageJson(graph, stage))}\n` : stageTable(graph, stage));
+      io.out(
+        flags.json ? `${JSON.stringify(stageJson(graph, stage, settings))}\n` : stageTable(graph, stage, settings),
+      );
       return;
     }
-    const { plan, bytes } = loadPlan(io, path, { ...compileOptionsOf(flags), look: true });
+    const { plan, bytes } = loadPlan(io, path, { ...flags, look: true });
     if (flags.explain !== undefined) {
       const layer = chosen("layer", flags.explain, layerNames(plan), (name) => name);
       const text = explainLayer(plan, layer)!;
       io.out(flags.json ? `${JSON.stringify({ layer, text })}\n` : text);
-    } else
-      io.out(flags.json ? `${JSON.stringify(inspectJson(plan, bytes.length))}\n` : inspectTable(plan, bytes.length));
+      return;
+    }
+    const keys = flags.keys ? keyChoiceRows(plan, costTableFor(io, plan.cost.costTable, flags.costTable)) : undefined;
+    io.out(
+      flags.json
+        ? `${JSON.stringify(inspectJson(plan, bytes.length, keys))}\n`
+        : inspectTable(plan, bytes.length, keys),
+    );
   });
 }

@@ -31,7 +31,7 @@ export function optCommand(io: Io): Command {
     try {
       const file = readSource(io, path);
       if (flags.output !== undefined) checkOutput(io, flags.output, target([]));
-      const options = { ...compileOptionsOf(flags), observe: watch.observer };
+      const options = { ...compileOptionsOf(io, flags), observe: watch.observer };
       const { graph, diagnostics } = optimizeModel(file, host, flags.pass, options);
       io.err(renderDiagnostics(diagnostics));
       if (flags.output === undefined) io.out(printGraph(graph));

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { type MachineName, machines, runPlan } from "../../driver/run-plan.ts";
-import { addCompileFlags, type CompileFlags, compileOptionsOf, repeated, sealOptions } from "../flags.ts";
+import { addCompileFlags, type CompileFlags, repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadPlan } from "../load-plan.ts";
 import { inputPaths, readInputs } from "../tensors-in.ts";
@@ -37,7 +37,7 @@ export function runCommand(io: Io): Command {
     .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
     .option("-f, --force", "replace files that exist");
   return addCompileFlags(command).action(async (path: string, flags: Flags) => {
-    const { plan } = loadPlan(io, path, compileOptionsOf(flags));
+    const { plan } = loadPlan(io, path, flags);
     const target = { force: flags.force, inputs: [path, ...inputPaths(io, plan.inputs, flags.input)] };
     const targets = outputTargets(io, plan, flags.output ?? [], target);
     const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp ?? false });

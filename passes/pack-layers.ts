@@ -1,0 +1,175 @@
+import { elementCount } from "../src/base/tensor.ts";
+import { type Graph, type Node, type NodeId, nodeAt } from "../src/ir/graph.ts";
+import { type LinearLayer, linearLayer } from "../src/ir/linear.ts";
+import { identityMap } from "../src/ops/linear-maps.ts";
+import { shapeOf } from "../src/ops/value-type.ts";
+import { type Candidate, defaultLayout } from "../src/packing/candidates.ts";
+import type { OperandPlan } from "../src/packing/layer-plan.ts";
+import type { LayerRequest, PlannedLayer } from "../src/packing/layer-request.ts";
+import { leastCost, planLayer } from "../src/packing/plan-layer.ts";
+import { type Spread, spread } from "../src/packing/positions.ts";
+import { type Layout, placementText, printLayout } from "../src/scheme/layout.ts";
+import { type PackFeatures, resultCandidates } from "./pack-candidates.ts";
+import { clientChoices } from "./pack-client.ts";
+import type { PackCosts } from "./pack-costs.ts";
+import { probeRows } from "./pack-rows.ts";
+import type { Decisions } from "./pack-search.ts";
+import { plannedPieces } from "./planned-pieces.ts";
+
+export interface SearchRequest {
+  readonly graph: Graph;
+  readonly slots: number;
+  readonly costs: PackCosts;
+  /** By layer: annotations may switch some off. */
+  readonly features: (node: Node) => PackFeatures;
+}
+
+/** What is decided already when a layer is planned. */
+export interface LayerSetting {
+  readonly from: readonly Layout[];
+  /** Layouts of values that the result will be added to or multiplied by. */
+  readonly wanted: readonly Layout[];
+  /** For each operand, how layers before have prepared it. */
+  readonly done: readonly (readonly OperandPlan[])[];
+  /** Whether the client alone reads the result. */
+  readonly isLast: boolean;
+}
+
+/** A layout that costs so many rotations more than another is not worth planning for what may follow. */
+export const hopelessBy = 6;
+
+/** Plans of single layers, each made once however many packings of the network ask for it. */
+export class LayerPlans {
+  readonly #graph: Graph;
+  readonly #slots: number;
+  readonly #costs: PackCosts;
+  readonly #features: SearchRequest["features"];
+  /** Layers to look at with all their rows. */
+  readonly #whole: ReadonlySet<NodeId>;
+  readonly #spreads = new Map<string, Spread>();
+  readonly #layers = new Map<NodeId, LinearLayer | undefined>();
+  readonly #results = new Map<string, readonly PlannedLayer[]>();
+  readonly #relayouts = new Map<string, PlannedLayer | undefined>();
+
+  constructor({ graph, slots, costs, features }: SearchRequest, whole: ReadonlySet<NodeId>) {
+    this.#graph = graph;
+    this.#slots = slots;
+    this.#costs = costs;
+    this.#features = features;
+    this.#whole = whole;
+  }
+
+  /** Plans for a layer that chooses the layout of the model input it reads. */
+  clientFed(node: Node, layer: LinearLayer, input: Node, users: ReadonlyMap<NodeId, readonly Node[]>) {
+    const shape = shapeOf(input.type)!;
+    const { complex } = this.#features(node);
+    return clientChoices(this.#graph, users, node, shape, this.#slots, complex).flatMap(({ from, to, folds }) => {
+      const sent = { ...from, repeats: this.spread(from).period };
+      const planned = planLayer(this.request(node, layer, [sent], { to, folds }));
+      return planned === undefined ? [] : [{ from: sent, planned }];
+    });
+  }
+
+  /** Plans for a layer whose operands have layouts, but for those that cost hopelessly more than another. */
+  results(node: Node, layer: LinearLayer, { from, wanted, done, isLast }: LayerSetting): readonly PlannedLayer[] {
+    const key = JSON.stringify([node.id, from.map(printLayout), wanted.map(placementText), done]);
+    const known = this.#results.get(key);
+    if (known !== undefined) return known;
+    const shape = shapeOf(node.type)!;
+    const operands = from.map((layout, i) => ({
+      shape: shapeOf(nodeAt(this.#graph, layer.operands[i]!).type)!,
+      spread: this.spread(layout),
+    }));
+    const spreadWanted = wanted.map((layout) => this.spread(layout));
+    const features = this.#features(node);
+    const candidates = resultCandidates(node, shape, operands, spreadWanted, this.#slots, features, isLast)
+      .map((candidate) => {
+        const request = this.request(node, layer, from, candidate, done);
+        return { request, least: leastCost(request) };
+      })
+      .sort((a, b) => a.least - b.least);
+    const results: PlannedLayer[] = [];
+    let cheapest = Number.POSITIVE_INFINITY;
+    for (const { request, least } of candidates) {
+      if (least > cheapest + hopelessBy * request.costs.rotation) break;
+      const planned = planLayer(request);
+      if (planned === undefined) continue;
+      cheapest = Math.min(cheapest, planned.cost);
+      results.push(planned);
+    }
+    if (results.length === 0) {
+      const candidate = { to: defaultLayout(shape, this.#slots), folds: [] };
+      const planned = planLayer(this.request(node, layer, from, candidate, done));
+      if (planned !== undefined) results.push(planned);
+    }
+    this.#results.set(key, results);
+    return results;
+  }
+
+  /** The layers whose plans come from a sample of their rows. */
+  sampled(decisions: Decisions): NodeId[] {
+    return [...decisions].flatMap(([id, { plan }]) => {
+      const node = nodeAt(this.#graph, id);
+      return plan !== undefined && this.rows(node, this.layer(node)!.map) !== undefined ? [id] : [];
+    });
+  }
+
+  /** Whether the plan of a layer reaches all its weights. */
+  covers(decisions: Decisions, id: NodeId): boolean {
+    const node = nodeAt(this.#graph, id);
+    const layer = this.layer(node)!;
+    const { layout, plan } = decisions.get(id)!;
+    const from = layer.operands.map((operand) => this.spread(decisions.get(operand)!.layout));
+    return typeof plannedPieces(node, layer, from, this.spread(layout), plan!) !== "string";
+  }
+
+  private rows(node: Node, map: LinearLayer["map"]) {
+    return this.#whole.has(node.id) ? undefined : probeRows(shapeOf(node.type)!, map);
+  }
+
+  layer(node: Node): LinearLayer | undefined {
+    if (!this.#layers.has(node.id)) this.#layers.set(node.id, linearLayer(this.#graph, node));
+    return this.#layers.get(node.id);
+  }
+
+  /** Lays a value out anew for a layer that needs it so. */
+  relayout(node: Node, from: Layout, to: Layout): PlannedLayer | undefined {
+    const key = `${node.id} ${printLayout(from)}|${printLayout(to)}`;
+    if (!this.#relayouts.has(key)) {
+      const map = identityMap(elementCount(shapeOf(node.type)!));
+      const layer = { map, coefficients: Float64Array.of(1) };
+      this.#relayouts.set(key, planLayer(this.request(node, layer, [from], { to, folds: [] })));
+    }
+    return this.#relayouts.get(key);
+  }
+
+  private request(
+    node: Node,
+    { map, coefficients }: Pick<LinearLayer, "map" | "coefficients">,
+    from: readonly Layout[],
+    { to, folds }: Candidate,
+    done: LayerRequest["done"] = [],
+  ): LayerRequest {
+    const { mixing, complex } = this.#features(node);
+    return {
+      map,
+      coefficients,
+      from: from.map((layout) => this.spread(layout)),
+      to: this.spread(to),
+      folds,
+      costs: this.#costs.linear(node),
+      features: { mixing, halving: complex },
+      rows: this.rows(node, map),
+      done,
+    };
+  }
+
+  spread(layout: Layout): Spread {
+    const key = printLayout(layout);
+    const known = this.#spreads.get(key);
+    if (known !== undefined) return known;
+    const made = spread(layout);
+    this.#spreads.set(key, made);
+    return made;
+  }
+}

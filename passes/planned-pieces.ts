@@ -1,0 +1,29 @@
+import type { Node } from "../src/ir/graph.ts";
+import type { LinearLayer } from "../src/ir/linear.ts";
+import { type LayerPlan, writeLayerPlan } from "../src/packing/layer-plan.ts";
+import { type Misplaced, type Piece, usedPieces } from "../src/packing/place.ts";
+import type { Spread } from "../src/packing/positions.ts";
+import { printLayout } from "../src/scheme/layout.ts";
+
+/** By the weights they belong to, whose numbers nobody changes. */
+const known = new WeakMap<Float64Array, Map<string, readonly Piece[] | Misplaced>>();
+
+/**
+ * The products of a layer's plan that have weights. A network is lowered several times, with other primes or rescales, and
+ * looking through millions of weights takes most of that; so what was found is kept as long as the weights are.
+ */
+export function plannedPieces(
+  node: Node,
+  { map, coefficients }: Pick<LinearLayer, "map" | "coefficients">,
+  from: readonly Spread[],
+  to: Spread,
+  plan: LayerPlan,
+): readonly Piece[] | Misplaced {
+  const layouts = [...from, to].map((s) => printLayout(s.layout));
+  const key = JSON.stringify([node.op, node.attrs, map.inputSizes, map.outputSize, layouts, writeLayerPlan(plan)]);
+  const own = known.get(coefficients) ?? new Map<string, readonly Piece[] | Misplaced>();
+  known.set(coefficients, own);
+  const found = own.get(key) ?? usedPieces(map, coefficients, from, to, plan);
+  own.set(key, found);
+  return found;
+}
