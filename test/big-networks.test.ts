@@ -83,10 +83,3 @@ it("such a ring makes an insecure plan where the user insists", () => {
   expect(plan.scheme).toMatchObject({ degree: 65536, security: 0 });
   expect(plan.security.bits).toBe(0);
 });
-
-// The packing of Orion takes 852 rotations for the same network and number of slots, with its best split.
-it("ResNet-20 takes at most 345 rotations in 32768 slots", () => {
-  const { cost } = countOperations(packed(readExample("resnet20")).graph)!;
-  expect(cost.totals).toMatchObject({ outputCiphertexts: 1, cipherMultiplications: 19, levels: 39 });
-  expect(cost.totals.rotations).toBeLessThanOrEqual(345);
-});

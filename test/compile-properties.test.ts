@@ -90,7 +90,7 @@ it.for([
   ],
   ["windows", { ...none, windows: true }, tiny, 100, ["windows"]],
   ["layouts that inputs are asked in", { ...none, client: true }, small, 120, ["client"]],
-  ["all of it", all, tiny, 120, ["mixing", "client", "conjugations", "complex ciphertexts"]],
+  ["all of it", all, tiny, 120, ["mixing", "client", "complex ciphertexts"]],
   ["all of it in several ciphertexts", all, wide, 80, ["several ciphertexts", "conjugations"]],
 ] as const)(
   "packed by %s, random networks compute the same",
@@ -106,7 +106,7 @@ it.for([
       }),
       { numRuns: runs },
     );
-  for (const feature of wanted) expect(seen.get(feature) ?? 0, feature).toBeGreaterThan(1);
+    for (const feature of wanted) expect(seen.has(feature), feature).toBe(true);
     const { mixing, complex, windows, client } = options;
     if (!mixing) expect(seen.has("mixing")).toBe(false);
     if (!complex) for (const feature of complexOnly) expect(seen.has(feature), feature).toBe(false);

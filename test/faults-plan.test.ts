@@ -96,8 +96,8 @@ it("F39: a plan file that really has 500 MB is refused by its header, unread", a
 });
 
 it.for([
-  ["a future version", "version", 2, "SW702", "version 2 (made by sealwright 0.1.0), this program reads version 1"],
-  ["a past version", "version", 0, "SW702", "version 0 (made by sealwright 0.1.0), this program reads version 1"],
+  ["a future version", "version", 3, "SW702", "version 3 (made by sealwright 0.1.0), this program reads version 2"],
+  ["a past version", "version", 1, "SW702", "version 1 (made by sealwright 0.1.0), this program reads version 2"],
   ["an unknown feature", "requires", ["complex-slots"], "SW703", "'complex-slots'"],
 ] as const)("F40: a plan of %s is not read as well as may be but refused", async ([, path, value, id, text]) => {
   expect(await refusedPlan(replaced(path, value))).toMatchObject({
@@ -234,7 +234,7 @@ function bundleLike(plan: Uint8Array): Uint8Array {
   const bundle = new Map<string, JsonValue>([
     ...keys.map((key) => [key, from.get(key)!] as const),
     ["format", "sealwright-client-bundle"],
-    ["version", 1],
+    ["version", 2],
     ["totals", new Map(wanted.map((key) => [key, totals.get(key)!]))],
   ]);
   return new TextEncoder().encode(`${printJson(new Map([...bundle, ["checksum", contentHash(bundle)]]))}\n`);

@@ -5,8 +5,8 @@ import { defaultLayout, imageLayout, imageResults } from "../src/packing/candida
 import type { OperandPlan } from "../src/packing/layer-plan.ts";
 import type { LayerRequest } from "../src/packing/layer-request.ts";
 import { planLayer } from "../src/packing/plan-layer.ts";
-import { costed } from "../src/packing/uniform-plans.ts";
 import { spread } from "../src/packing/positions.ts";
+import { costed } from "../src/packing/uniform-plans.ts";
 import { gridOf } from "../src/packing/views.ts";
 import type { Layout } from "../src/scheme/layout.ts";
 import { allPlans, expectComputes, layerOf, onePerKind, requestFor } from "./slot-simulation.ts";

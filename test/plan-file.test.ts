@@ -224,12 +224,12 @@ it.for([
 });
 
 it("past and future versions are refused, whatever else they hold", () => {
-  for (const version of [0, 2, 1e15]) {
+  for (const version of [0, 1, 3, 1e15]) {
     const failure = failureOf(() => open(forge(bytes, "version", () => version)));
     expect([failure.code, failure.exit]).toEqual(["plan-version", 4]);
-    expect(failure.message).toContain(`version ${version} (made by sealwright 0.1.0), this program reads version 1`);
+    expect(failure.message).toContain(`version ${version} (made by sealwright 0.1.0), this program reads version 2`);
   }
-  const future = { format: "sealwright-plan", version: 2, requires: [], anything: { else: [] } };
+  const future = { format: "sealwright-plan", version: 3, requires: [], anything: { else: [] } };
   expectFailure("plan-version", () => open(withMetadata(bytes, printJson(future))));
 });
 
@@ -357,7 +357,7 @@ it("a damaged bundle is refused", () => {
   const text = new TextDecoder().decode(file);
   const read = (changed: string) => readBundle(new TextEncoder().encode(changed), "tiny.client");
   expectFailure("plan-damaged", () => read(text.replace(/@1\b/, "@2")));
-  expectFailure("plan-version", () => read(text.replace('"version":1', '"version":3')));
+  expectFailure("plan-version", () => read(text.replace('"version":2', '"version":3')));
   expectFailure("plan-feature", () => read(text.replace('"requires":[]', '"requires":["x"]')));
   expectFailure("not-a-plan", () => read("{}"));
   expectFailure("json-syntax", () => read(text.slice(0, -3)));

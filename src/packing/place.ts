@@ -65,7 +65,7 @@ export function place(
   return { rings, pieces: used.map((p) => products.piece(p)), ...lists };
 }
 
-/** The products that `place` would give a weight, in its order. Looks no further once it has found all that the plan allows. */
+/** The products that `place` would give a weight, in its order. */
 export function usedPieces(
   map: LinearMap,
   coefficients: Float64Array,

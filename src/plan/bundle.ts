@@ -6,7 +6,7 @@ import type { ClientView } from "./plan.ts";
 import { contentHash } from "./plan-id.ts";
 import { clientKeys, decodeClient, decodeClientTotals, encodeClient, encodeClientTotals } from "./plan-json.ts";
 
-const bundleKind: FileKind = { format: "sealwright-client-bundle", version: 1, what: "client bundle" };
+const bundleKind: FileKind = { format: "sealwright-client-bundle", version: 2, what: "client bundle" };
 /** A bundle has some hundred bytes for each input, output and key. */
 const maxBundleBytes = 2 ** 24;
 

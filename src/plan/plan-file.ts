@@ -11,7 +11,7 @@ import type { Plan } from "./plan.ts";
 import { contentHash } from "./plan-id.ts";
 import { clientKeys, decodeClient, decodeCost, decodeSettings, encodeClient, encodeServer } from "./plan-json.ts";
 
-const planKind: FileKind = { format: "sealwright-plan", version: 1, what: "plan" };
+const planKind: FileKind = { format: "sealwright-plan", version: 2, what: "plan" };
 const metadataKey = "sealwright";
 const part = `__metadata__.${metadataKey}`;
 /** What a safetensors header can hold. */

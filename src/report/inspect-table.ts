@@ -1,6 +1,6 @@
 import { escapeHidden } from "../base/render.ts";
 import type { ClientView, LayerCost, Plan, Port } from "../plan/plan.ts";
-import { occupiedSlots } from "./layout-words.ts";
+import { occupiedSlots, shortLayout } from "./layout-words.ts";
 import { type KeyChoiceRow, keyChoiceTable } from "./pareto.ts";
 import { counted, errorOfBits, formatBytes, formatShape, formatShare, formatTime } from "./quantities.ts";
 import { type Column, table } from "./table.ts";
@@ -121,12 +121,6 @@ function layerTable(plan: Plan): string {
     layers,
     lineWidth,
   );
-}
-
-/** A layout without what the rest of the report says: slots and shape. */
-function shortLayout(layout: string): string {
-  const match = /^\d+ x (\d+) \[[^\]]*\](.*)$/.exec(layout);
-  return match === null ? layout : `${match[1]} ct${match[2]}`;
 }
 
 /** `60, 3 x 40, 60` for repeated numbers. */

@@ -2,6 +2,7 @@ import { SealwrightError } from "../base/diagnostic.ts";
 import { type CountOptions, countOperations, type OperationCounts } from "../driver/count-operations.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { LayerCost } from "../plan/plan.ts";
+import { shortLayout } from "./layout-words.ts";
 import { counted, formatBytes, formatShape, formatTime } from "./quantities.ts";
 import { type Column, table } from "./table.ts";
 
@@ -34,7 +35,7 @@ export function stageTable(graph: Graph, stage: string, options: CountOptions = 
       number("rot", (l) => l.rotations),
       number("pt mul", (l) => l.plainMultiplications),
       number("level", (l) => (l.levelIn === l.levelOut ? l.levelIn : `${l.levelIn} > ${l.levelOut}`)),
-      { title: "layout", align: "left", cell: (l) => l.layout },
+      { title: "layout", align: "left", cell: (l) => shortLayout(l.layout) },
     ],
     layers,
     120,

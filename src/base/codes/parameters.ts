@@ -14,7 +14,7 @@ export const parameterCodes = {
     exit: 6,
     message: (p) =>
       `no security table lists ${p.security}-bit security for degree ${p.degree}, listed are 128, 192 and 256 bits`,
-    help: "choose a listed security level, or a degree of at least 2048",
+    help: "choose a listed security level, or a degree from 2048 to 32768",
   }),
   "chain-too-long": code<{
     degree: number;
