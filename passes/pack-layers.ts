@@ -106,14 +106,6 @@ export class LayerPlans {
     return results;
   }
 
-  /** The layers whose plans come from a sample of their rows. */
-  sampled(decisions: Decisions): NodeId[] {
-    return [...decisions].flatMap(([id, { plan }]) => {
-      const node = nodeAt(this.#graph, id);
-      return plan !== undefined && this.rows(node, this.layer(node)!.map) !== undefined ? [id] : [];
-    });
-  }
-
   /** Whether the plan of a layer reaches all its weights. */
   covers(decisions: Decisions, id: NodeId): boolean {
     const node = nodeAt(this.#graph, id);

@@ -49,9 +49,12 @@ export function searchPacking(request: SearchRequest): Decisions {
   for (;;) {
     const layers = new LayerPlans(request, whole);
     const decisions = new Search(request, layers).run();
-    const uncovered = layers.sampled(decisions).filter((id) => !layers.covers(decisions, id));
+    const uncovered = [...decisions].flatMap(([id, { plan }]) => (plan && !layers.covers(decisions, id) ? [id] : []));
     if (uncovered.length === 0) return decisions;
-    for (const id of uncovered) whole.add(id);
+    for (const id of uncovered) {
+      invariant(!whole.has(id), `the plan of '${nodeAt(request.graph, id).name}' reaches all its weights`);
+      whole.add(id);
+    }
   }
 }
 

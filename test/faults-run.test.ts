@@ -330,7 +330,20 @@ it("F60: runs at the same time, of two plans in one process, do not mix their re
   for (const [i, x] of inputs.entries()) {
     close(JSON.parse(answers[2 * i]!.out).outputs.y.data, x);
     const float = JSON.parse(
-      (await run(at("two"), "run", "m.hen", "-i", `../in${i}.csv`, "--machine", "float", "--json", "--set", "precision=6")).out,
+      (
+        await run(
+          at("two"),
+          "run",
+          "m.hen",
+          "-i",
+          `../in${i}.csv`,
+          "--machine",
+          "float",
+          "--json",
+          "--set",
+          "precision=6",
+        )
+      ).out,
     ).outputs.y.data;
     const seal = JSON.parse(answers[2 * i + 1]!.out).outputs.y.data;
     expect(Math.max(...float.map((v: number, j: number) => Math.abs(v - seal[j])))).toBeLessThan(2 ** -6);

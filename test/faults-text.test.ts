@@ -363,7 +363,7 @@ it.for([
     "leave 'degree' out",
   ],
   ["40 bits at degree 4096", good, ["degree=4096", "precision=40"], 4, "SW510", "set precision to 1"],
-  ["256-bit security at degree 1024", good, ["degree=1024", "security=256"], 6, "SW502", "at least 2048"],
+  ["256-bit security at degree 1024", good, ["degree=1024", "security=256"], 6, "SW502", "a degree from 2048"],
   ["evaluation in a megabyte", good, ["max_memory=1"], 5, "SW405", "set max_memory to"],
 ] as const)(
   "F38: %s cannot be had, and the nearest that can is named",

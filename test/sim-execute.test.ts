@@ -103,8 +103,8 @@ it("plaintexts are encoded when first used and freed after the last use", () => 
   const input = machine.encrypt(ramp, 2);
   const outputs = execute(p.build(), counting, new Map([["x.c", input]]), () => testConstants(scheme), { hooks });
   expect(encoded).toBe(1);
-  // Input; + plaintext + product; + product; - plaintext + sum; - products + sum - old sum.
-  expect(alive).toEqual([1, 3, 4, 4, 3]);
+  // Input; + plaintext + product; + product; the sum takes the place of a product, - plaintext; - product + rescaled.
+  expect(alive).toEqual([1, 3, 4, 3, 3]);
   expect(outputs.get("y")![0]!.slots.re[100]).toBeCloseTo(ramp.re[100]!, 12);
 });
 

@@ -13,7 +13,7 @@ import { place } from "../src/packing/place.ts";
 import { type Spread, spread } from "../src/packing/positions.ts";
 import { fromSlots, toSlots } from "../src/packing/slots.ts";
 import { costed, differencesOf, plansOf } from "../src/packing/uniform-plans.ts";
-import { pieceWeights } from "../src/packing/weights.ts";
+import { pieceWeights, placedWeights } from "../src/packing/weights.ts";
 import { idle, type Layout, layoutElements, printLayout } from "../src/scheme/layout.ts";
 import type { SlotVector } from "../src/scheme/slot-vector.ts";
 
@@ -167,7 +167,7 @@ export function simulate(
       const sum = zero();
       for (const [k, piece] of placement.pieces.entries()) {
         if (piece.to !== output || piece.giant !== giant) continue;
-        const weights = pieceWeights(placement, coefficients, spreads, result, plan, k);
+        const weights = pieceWeights(placement, placedWeights(placement, coefficients), spreads, result, plan, k);
         addProduct(sum, operands[piece.from]!, piece.baby, weights);
       }
       y = plus(y, turn(sum, giant));

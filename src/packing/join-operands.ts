@@ -10,7 +10,6 @@ import {
   summedCount,
 } from "./layer-plan.ts";
 import type { LayerRequest } from "./layer-request.ts";
-import { ringsOf } from "./rings.ts";
 import { costed, differencesOf, plansOf } from "./uniform-plans.ts";
 
 /**
@@ -87,10 +86,9 @@ function withOperand(
   for (const start of [plainOperand, ...done]) {
     const operands = plan.operands.map((o, i) => (i === operand ? start : o));
     const needed = differences(operands.map((o) => o.mixing.length));
-    const rings = ringsOf({ ...plan, operands }, request.from, request.to);
-    if (needed === undefined || rings === undefined) continue;
+    if (needed === undefined) continue;
     const prices = { baby: preparedCount(start, layout), giant: summedCount(plan, request.to.layout) };
-    const found = extended(start, plan.giants, needed[operand]!, rings.operands[operand]!.folds, prices);
+    const found = extended(start, plan.giants, needed[operand]!, prices);
     if (best !== undefined && best.cost <= found.cost) continue;
     const completed = operands.map((o, i) => (i === operand ? found.operand : o));
     best = { plan: { ...plan, operands: completed, giants: found.giants }, cost: found.cost };
@@ -104,23 +102,18 @@ interface Prices {
 }
 
 /** Adds baby and giant steps, the one that reaches most for its price first, until all differences are reached. */
-function extended(
-  start: OperandPlan,
-  giants: readonly number[],
-  { period, list }: Differences,
-  folds: readonly number[],
-  prices: Prices,
-) {
-  const mask = ~folds.reduce((bits, f) => bits | f, 0) & (period - 1);
+function extended(start: OperandPlan, giants: readonly number[], { period, list }: Differences, prices: Prices) {
+  // Folds supply their bits of a difference, but take nothing off: what the steps add up to must leave those bits at 0.
+  const within = period - 1;
   const shifts = [...start.mixing, ...(typeof start.halving === "number" ? [start.halving] : [])].reduce(
     (sums, s) => sums.concat(sums.map((t) => t + s)),
     [0],
   );
   const babies = [...start.babies];
   const all = [...giants];
-  const open = new Set(list.map((d) => d & mask));
+  const open = new Set(list);
   const drop = (baby: number, giant: number) => {
-    for (const shift of shifts) open.delete((baby + giant + shift) & mask);
+    for (const shift of shifts) open.delete((baby + giant + shift) & within);
   };
   for (const baby of babies) for (const giant of all) drop(baby, giant);
   let cost = 0;
@@ -131,14 +124,14 @@ function extended(
         const reached = new Set<number>();
         for (const other of others)
           for (const shift of shifts) {
-            const d = (step + other + shift) & mask;
+            const d = (step + other + shift) & within;
             if (open.has(d)) reached.add(d);
           }
         if (reached.size / price > best.ratio) best = { ratio: reached.size / price, step, giant };
       }
     };
-    consider(stepsTo(open, all, shifts, mask), all, prices.baby, false);
-    consider(stepsTo(open, babies, shifts, mask), babies, prices.giant, true);
+    consider(stepsTo(open, all, shifts, within), all, prices.baby, false);
+    consider(stepsTo(open, babies, shifts, within), babies, prices.giant, true);
     const step = normalStep(best.step, period);
     if (best.giant) all.push(step);
     else babies.push(step);
@@ -153,11 +146,11 @@ function stepsTo(
   open: ReadonlySet<number>,
   others: readonly number[],
   shifts: readonly number[],
-  mask: number,
+  within: number,
 ): Set<number> {
   const steps = new Set<number>();
   for (const d of open) {
-    for (const other of others) for (const shift of shifts) steps.add((d - other - shift) & mask);
+    for (const other of others) for (const shift of shifts) steps.add((d - other - shift) & within);
     if (steps.size > 4096) break;
   }
   return steps;

@@ -5,10 +5,15 @@ import type { Placement } from "./place.ts";
 import type { Spread } from "./positions.ts";
 import { type Term, termsOf } from "./terms.ts";
 
-/** What one product of a layer multiplies by; `piece` counts those of the placement. */
+/** The weights of a placement in its order, so that making vectors of them does not jump about in memory. */
+export function placedWeights({ coefficients: which }: Placement, coefficients: Float64Array): Float64Array {
+  return Float64Array.from(which, (coefficient) => coefficients[coefficient]!);
+}
+
+/** What one product of a layer multiplies by; `piece` counts those of the placement, `weights` are those placed. */
 export function pieceWeights(
   placement: Placement,
-  coefficients: Float64Array,
+  weights: Float64Array,
   from: readonly Spread[],
   to: Spread,
   plan: LayerPlan,
@@ -23,17 +28,16 @@ export function pieceWeights(
   const own: Entries = {
     slots: placement.slots.subarray(placement.starts[piece], placement.starts[piece + 1]),
     terms: placement.terms.subarray(placement.starts[piece], placement.starts[piece + 1]),
-    coefficients: placement.coefficients.subarray(placement.starts[piece], placement.starts[piece + 1]),
+    weights: weights.subarray(placement.starts[piece], placement.starts[piece + 1]),
   };
   const share = (takesRealPart(plan, layouts) || plan.pairs ? 0.5 : 1) / copies;
-  const weight = (i: number) => share * coefficients[own.coefficients[i]!]!;
   const isReal = own.terms.every((term) => (term & 1) === 0 && terms[term >> 1]!.factor === undefined);
-  if (isReal) return realWeights(own, weight, ring, slots);
-  return complexWeights(own, weight, ring, slots, terms, baby, plan.pairs ? giant : undefined);
+  if (isReal) return realWeights(own, share, ring, slots);
+  return complexWeights(own, share, ring, slots, terms, baby, plan.pairs ? giant : undefined);
 }
 
 /** The weights of one product, as a `Placement` lists them. */
-type Entries = Pick<Placement, "slots" | "terms" | "coefficients">;
+type Entries = Pick<Placement, "slots" | "terms"> & { readonly weights: Float64Array };
 
 function operandOf(prepared: number, plan: LayerPlan, from: readonly Spread[]): number {
   let first = 0;
@@ -44,9 +48,9 @@ function operandOf(prepared: number, plan: LayerPlan, from: readonly Spread[]): 
   return plan.operands.length - 1;
 }
 
-function realWeights(own: Entries, weight: (i: number) => number, ring: number, slots: number): SlotVector {
+function realWeights(own: Entries, share: number, ring: number, slots: number): SlotVector {
   const re = new Float64Array(slots);
-  for (let i = 0; i < own.slots.length; i++) re[own.slots[i]!] = weight(i);
+  for (let i = 0; i < own.slots.length; i++) re[own.slots[i]!] = share * own.weights[i]!;
   for (let size = ring; size < slots; size *= 2) re.copyWithin(size, 0, size);
   return { re };
 }
@@ -58,7 +62,7 @@ function realWeights(own: Entries, weight: (i: number) => number, ring: number, 
  */
 function complexWeights(
   own: Entries,
-  weight: (i: number) => number,
+  share: number,
   ring: number,
   slots: number,
   terms: readonly Term[],
@@ -67,22 +71,24 @@ function complexWeights(
 ): SlotVector {
   const re = new Float64Array(slots);
   const im = new Float64Array(slots);
+  const within = slots - 1;
   const turned = pairGiant === undefined ? undefined : monomialSlots(2 * slots, slots).im!;
   for (let i = 0; i < own.slots.length; i++) {
     const term = own.terms[i]!;
+    const w = share * own.weights[i]!;
     const { factor } = terms[term >> 1]!;
-    const w = weight(i);
+    const [cos, sin] = [factor?.re, factor?.im];
     for (let slot = own.slots[i]!; slot < slots; slot += ring) {
-      const shown = (slot + baby) & (slots - 1);
-      const a = factor === undefined ? w : w * factor.re[shown]!;
-      const b = factor === undefined ? 0 : -w * factor.im![shown]!;
+      const shown = (slot + baby) & within;
+      const a = cos === undefined ? w : w * cos[shown]!;
+      const b = sin === undefined ? 0 : -w * sin[shown]!;
       if ((term & 1) === 0) {
         re[slot]! += a;
         im[slot]! += b;
         continue;
       }
       // The row's slot is as odd as this one less the giant step: pairs have no fold of 1.
-      const turn = turned === undefined ? 1 : turned[(slot - pairGiant!) & (slots - 1)]!;
+      const turn = turned === undefined ? 1 : turned[(slot - pairGiant!) & within]!;
       re[slot]! -= turn * b;
       im[slot]! += turn * a;
     }

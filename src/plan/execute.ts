@@ -80,10 +80,13 @@ export function execute<C, P>(
         const name = layerOfNode(node.name);
         if (name !== current) hooks.layer?.(name);
         current = name;
-        ciphers.set(
-          node.id,
-          named(node, () => compute(node, machine, cipher, plain)),
+        const [x, y] = node.inputs;
+        const inPlace = node.op === "he_add" && x !== y && own.has(x!) && dying[node.id]!.includes(x!);
+        const made = named(node, () =>
+          inPlace ? machine.addTo(cipher(x!), cipher(y!)) : compute(node, machine, cipher, plain),
         );
+        if (inPlace) own.delete(x!);
+        ciphers.set(node.id, made);
         own.add(node.id);
       }
       if (node.type.kind === "cipher") hooks.afterNode?.(node, cipher(node.id));

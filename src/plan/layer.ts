@@ -7,7 +7,7 @@ import type { NetworkOp, Operand } from "../ops/op.ts";
 import { type LayerPlan, readLayerPlan } from "../packing/layer-plan.ts";
 import { type Placement, place } from "../packing/place.ts";
 import { type Spread, spread } from "../packing/positions.ts";
-import { pieceWeights } from "../packing/weights.ts";
+import { pieceWeights, placedWeights } from "../packing/weights.ts";
 import { idle, parseLayout } from "../scheme/layout.ts";
 import { constantSlots, type SlotVector } from "../scheme/slot-vector.ts";
 
@@ -37,7 +37,7 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerCon
   let known:
     | {
         readonly placement: Placement;
-        readonly coefficients: Float64Array;
+        readonly placed: Float64Array;
         readonly sources: readonly Spread[];
         readonly plan: LayerPlan;
         readonly index: ReadonlyMap<string, number>;
@@ -54,15 +54,15 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerCon
     const placement = place(map, coefficients, sources, result, plan);
     if (typeof placement === "string") fail("layer-plan-invalid", "nowhere", { layer, reason: placement });
     const index = new Map(placement.pieces.map((p, i) => [`${p.to} ${p.giant} ${p.from} ${p.baby}`, i]));
-    known = { placement, coefficients, sources, plan, index };
+    known = { placement, placed: placedWeights(placement, coefficients), sources, plan, index };
     return known;
   };
   return {
     weights(output, giant, input, baby) {
-      const { placement, coefficients, sources, plan, index } = placed();
+      const { placement, placed: weights, sources, plan, index } = placed();
       const piece = index.get(`${output} ${giant} ${input} ${baby}`);
       if (piece === undefined) return constantSlots(0, slots);
-      return pieceWeights(placement, coefficients, sources, result, plan, piece);
+      return pieceWeights(placement, weights, sources, result, plan, piece);
     },
     bias(output) {
       const added = biasOf(op, operands, attrs, constants);

@@ -26,6 +26,8 @@ export interface HeMachine<C, P> {
   /** Times `X^exponent`: see `monomialSlots`. Level and scale stay. */
   multiplyMonomial(x: C, exponent: number): C;
   add(x: C, y: C): C;
+  /** The sum, in the place of `x`, whose handle is used up: saves a copy where `x` is not needed any more. `y` is another. */
+  addTo(x: C, y: C): C;
   subtract(x: C, y: C): C;
   negate(x: C): C;
   addPlain(x: C, p: P): C;

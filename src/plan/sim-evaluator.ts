@@ -112,6 +112,12 @@ export function simEvaluator(scheme: Scheme, options: SimOptions = {}): SimEvalu
       alive(x);
       return made({ ...rules.multiplyMonomial(x), slots: product(x.slots, monomialSlots(degree, exponent)) });
     },
+    addTo(x, y) {
+      alive(x, y);
+      const sum = this.add(x, y);
+      release(x);
+      return sum;
+    },
     add(x, y) {
       alive(x, y);
       return made({ ...rules.add(x, y), slots: sum(x.slots, y.slots) });

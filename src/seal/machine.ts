@@ -173,6 +173,17 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
       const standing = rules.add(x, y);
       return make("an addition", standing, roomOf(standing), (to) => evaluator.add(object(x), object(y), to));
     },
+    addTo: (x, y) => {
+      const standing = rules.add(x, y);
+      invariant(!fromOutside.has(x), "adds to an input in its place");
+      return seal.guard("an addition", () => {
+        evaluator.addInplace(object(x), object(y));
+        live.delete(x);
+        const result = snapped(x.register, standing);
+        live.add(result);
+        return result;
+      });
+    },
     subtract: (x, y) => {
       const standing = rules.add(x, y);
       return make("a subtraction", standing, roomOf(standing), (to) => evaluator.sub(object(x), object(y), to));
