@@ -112,7 +112,7 @@ export class LayerPlans {
     const layer = this.layer(node)!;
     const { layout, plan } = decisions.get(id)!;
     const from = layer.operands.map((operand) => this.spread(decisions.get(operand)!.layout));
-    return typeof plannedPieces(node, layer, from, this.spread(layout), plan!) !== "string";
+    return typeof plannedPieces(this.#graph, node, layer, from, this.spread(layout), plan!) !== "string";
   }
 
   private rows(node: Node, map: LinearLayer["map"]) {

@@ -34,7 +34,7 @@ export function plannedNodes(graph: Graph): ReadonlyMap<NodeId, PlannedNode> {
     const rings = ringsOf(plan, from, to);
     const repeats = rings === undefined ? 0 : resultRepeats(rings, from, to);
     if (to.layout.repeats < repeats) wrong(`its result recurs after ${repeats} slots, not ${to.layout.repeats}`);
-    const pieces = plannedPieces(node, layer, from, to, plan);
+    const pieces = plannedPieces(graph, node, layer, from, to, plan);
     if (typeof pieces === "string") return wrong(pieces);
     planned.set(node.id, { plan, pieces, layouts, operands: layer.operands, bias: layer.bias });
   }

@@ -1,9 +1,13 @@
-import type { Node } from "../src/ir/graph.ts";
+import { type Graph, inputNodes, type Node } from "../src/ir/graph.ts";
 import type { LinearLayer } from "../src/ir/linear.ts";
+import { shapeOf } from "../src/ops/value-type.ts";
 import { type LayerPlan, writeLayerPlan } from "../src/packing/layer-plan.ts";
 import { type Misplaced, type Piece, usedPieces } from "../src/packing/place.ts";
 import type { Spread } from "../src/packing/positions.ts";
 import { printLayout } from "../src/scheme/layout.ts";
+
+/** Below it nothing is kept: layers that select share one weight for ever. */
+const fewWeights = 256;
 
 /** By the weights they belong to, whose numbers nobody changes. */
 const known = new WeakMap<Float64Array, Map<string, readonly Piece[] | Misplaced>>();
@@ -13,14 +17,18 @@ const known = new WeakMap<Float64Array, Map<string, readonly Piece[] | Misplaced
  * looking through millions of weights takes most of that; so what was found is kept as long as the weights are.
  */
 export function plannedPieces(
+  graph: Graph,
   node: Node,
   { map, coefficients }: Pick<LinearLayer, "map" | "coefficients">,
   from: readonly Spread[],
   to: Spread,
   plan: LayerPlan,
 ): readonly Piece[] | Misplaced {
+  if (coefficients.length < fewWeights) return usedPieces(map, coefficients, from, to, plan);
   const layouts = [...from, to].map((s) => printLayout(s.layout));
-  const key = JSON.stringify([node.op, node.attrs, map.inputSizes, map.outputSize, layouts, writeLayerPlan(plan)]);
+  // Two layers may share their weights: the key has everything else that decides which goes where.
+  const shapes = [...inputNodes(graph, node), node].map((n) => [n.op === "constant", shapeOf(n.type)]);
+  const key = JSON.stringify([node.op, node.attrs, shapes, layouts, writeLayerPlan(plan)]);
   const own = known.get(coefficients) ?? new Map<string, readonly Piece[] | Misplaced>();
   known.set(coefficients, own);
   const found = own.get(key) ?? usedPieces(map, coefficients, from, to, plan);
