@@ -4,7 +4,7 @@ import { rewrite } from "../src/ir/rewrite.ts";
 import type { LeveledType } from "../src/ops/value-type.ts";
 import { chooseChain, largestScaleBits, leastHeadroomBits } from "../src/scheme/chain.ts";
 import { scaleBitsFor } from "../src/scheme/error-model.ts";
-import { fastestPrimeBits } from "../src/scheme/ntt.ts";
+import { fastPrimeBits } from "../src/scheme/ntt.ts";
 import { bitsOfScale, canonicalScales } from "../src/scheme/parameters.ts";
 import { definePass } from "./pass.ts";
 
@@ -80,7 +80,7 @@ const lostBits = 10;
 
 /** The largest scale, log2, worth having: one whose first prime still encodes fast, or more where the precision asks for it. */
 function scaleBitsWorthwhile(degree: number, precision: number, headroomBits: number): number {
-  const fast = fastestPrimeBits - headroomBits;
+  const fast = fastPrimeBits - headroomBits;
   return Math.min(largestScaleBits, Math.max(fast, scaleBitsFor(degree, precision) + lostBits));
 }
 

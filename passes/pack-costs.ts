@@ -6,9 +6,6 @@ import type { CostTable } from "../src/scheme/cost-table.ts";
 import { type Layout, planesOf } from "../src/scheme/layout.ts";
 import { savedSeededCiphertextBytes } from "../src/scheme/sizes.ts";
 
-/** Milliseconds to send a byte to the server: 100 Mbit/s. */
-const millisecondsPerByte = 8e-5;
-
 /** What operations cost at each layer of a network, before its levels are assigned: levels follow from what is behind it. */
 export interface PackCosts {
   /** A linear layer's rotations and products; they happen at its operands' level. */
@@ -21,7 +18,9 @@ export interface PackCosts {
   input(node: Node, layout: Layout): number;
 }
 
-export function packCosts(graph: Graph, degree: number, table: CostTable): PackCosts {
+/** `bandwidth` is in megabits per second. */
+export function packCosts(graph: Graph, degree: number, table: CostTable, bandwidth: number): PackCosts {
+  const millisecondsPerByte = 8e-3 / bandwidth;
   const levels = levelsBehind(graph);
   const time = (op: Parameters<CostTable["milliseconds"]>[0], level: number) =>
     table.milliseconds(op, degree, level + 1);

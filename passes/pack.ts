@@ -32,7 +32,7 @@ export const pack = definePass({
       diagnostics.report("degree-needed", "nowhere", {});
       return graph;
     }
-    const costs = packCosts(graph, settings.degree, settings.costTable ?? defaultCostTable);
+    const costs = packCosts(graph, settings.degree, settings.costTable ?? defaultCostTable, settings.bandwidth);
     const features = (node: Node) => featuresOf(node, options);
     const slots = settings.degree / 2;
     const decisions = fewestKeys(graph, searchPacking({ graph, slots, costs, features }), slots);

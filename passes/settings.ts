@@ -12,7 +12,7 @@ export type ActivationChoice =
   | { readonly kind: "auto" }
   | { readonly kind: "polynomial"; readonly degree: number };
 
-/** What the user asked of a compilation: the entries of `target seal`, and `--set` over them. */
+/** What the user asked of a compilation: the entries of `target seal` and `target network`, and `--set` over them. */
 export interface Settings {
   /** Security in bits. */
   readonly security: 128 | 192 | 256;
@@ -24,6 +24,8 @@ export interface Settings {
   readonly maxKeys?: number;
   /** Most memory the evaluation may take, in bytes. */
   readonly maxMemory?: number;
+  /** Megabits per second from client to server: what another input ciphertext costs. */
+  readonly bandwidth: number;
   /** Set only by the command line flag: parameters may break the security tables. */
   readonly insecure: boolean;
   /** What operations cost on the machine that will run the plan. Not from `target seal`: it is about a machine, not a model. */
@@ -35,6 +37,7 @@ export interface Settings {
 export const defaultSettings: Settings = {
   security: 128,
   precision: 12,
+  bandwidth: 100,
   insecure: false,
   costTable: defaultCostTable,
   activations: new Map(),
@@ -83,10 +86,20 @@ const table: { readonly [key: string]: Setting } = Object.assign(Object.create(n
     allowed: "an integer from 1 to 1048576, in MB (2^20 bytes)",
     read: (settings, value) => (integer(value, 1, mebibyte) ? { ...settings, maxMemory: value * mebibyte } : undefined),
   },
+  "network.mbps": {
+    allowed: "an integer from 1 to 1000000, in megabits per second",
+    read: (settings, value) => (integer(value, 1, 1_000_000) ? { ...settings, bandwidth: value } : undefined),
+  },
 } satisfies { [key: string]: Setting });
 
+/** The targets of a model, and what their keys begin with in the table. */
+const targetPrefixes: ReadonlyMap<string, string> = new Map([
+  ["seal", ""],
+  ["network", "network."],
+]);
+
 /**
- * Reads the entries of the model's `target seal` and then `overrides` (from `--set`, as text or as values), which win.
+ * Reads the entries of the model's targets and then `overrides` (from `--set`, as text or as values), which win.
  * Reports unknown targets and keys, keys given twice, and values that are not allowed; those keep their defaults.
  */
 export function readSettings(
@@ -102,11 +115,13 @@ export function readSettings(
   };
   const seen = new Set<string>();
   for (const target of targets) {
-    if (target.name !== "seal") {
+    const prefix = targetPrefixes.get(target.name);
+    if (prefix === undefined) {
       diagnostics.report("unknown-target", target.span, { name: target.name });
       continue;
     }
-    for (const { key, value, span } of target.entries) {
+    for (const { key: ownKey, value, span } of target.entries) {
+      const key = `${prefix}${ownKey}`;
       if (seen.has(key)) diagnostics.report("setting-given-twice", span, { key });
       else take(key, value, span);
       seen.add(key);

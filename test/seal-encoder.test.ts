@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { largestPrime } from "../src/scheme/primes.ts";
 import { type Context, openContext } from "../src/seal/context.ts";
-import { checkEncodable, sealEncodesSooner } from "../src/seal/encoder.ts";
+import { checkEncodable } from "../src/seal/encoder.ts";
 import { loadSeal, type Seal } from "../src/seal/library.ts";
 import { constantPlaintext } from "../src/seal/serialized.ts";
 import { distance, failureOf, randomNumbers } from "./seal-plans.ts";
@@ -14,7 +14,7 @@ beforeAll(async () => {
 /** A prime of every size that is transformed differently. */
 function schemeOf(degree: number) {
   const primes: bigint[] = [];
-  for (const bits of [60, 50, 44, 40, 33, 30, 60]) {
+  for (const bits of [60, 51, 50, 48, 40, 30, 60]) {
     const prime = largestPrime((1n << BigInt(bits)) - 1n, degree, primes);
     if (typeof prime !== "bigint") throw new Error("no prime");
     primes.push(prime);
@@ -103,11 +103,4 @@ describe.for([1024, 2048, 4096, 8192, 16384])("in a ring of degree %d", (degree)
 it("takes values up to a quarter of the modulus", () => {
   expect(() => checkEncodable([255], 1024, 0, 1)).not.toThrow();
   expect(() => checkEncodable([0, -256], 1024, 0, 1)).toThrow();
-});
-
-it("leaves real vectors to SEAL where it is quicker: at the top of chains of large primes", () => {
-  const large = { ...schemeOf(1024), primes: Array.from({ length: 6 }, () => 2n ** 55n) };
-  const small = { ...large, primes: Array.from({ length: 6 }, () => 2n ** 30n) };
-  expect([0, 1, 5].map((level) => sealEncodesSooner(large, level))).toEqual([false, false, true]);
-  expect([0, 1, 5].map((level) => sealEncodesSooner(small, level))).toEqual([false, false, false]);
 });

@@ -1,5 +1,5 @@
 import { pipeline } from "../../passes/pipeline.ts";
-import type { Settings } from "../../passes/settings.ts";
+import { defaultSettings, type Settings } from "../../passes/settings.ts";
 import { invariant } from "../base/diagnostic.ts";
 import { type Graph, nodeAt } from "../ir/graph.ts";
 import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
@@ -54,10 +54,11 @@ export function describePlan(source: Graph, settings: Settings, ring: Ring): Omi
 
 /** The settings that decided, as a model's target could say them. */
 function printSettings(settings: Settings, degree: number): AttrRecord {
-  const { security, precision, maxKeys, maxMemory, insecure } = settings;
+  const { security, precision, maxKeys, maxMemory, bandwidth, insecure } = settings;
   const record: Record<string, AttrValue> = { security, precision, degree };
   if (maxKeys !== undefined) record.max_keys = maxKeys;
   if (maxMemory !== undefined) record.max_memory = maxMemory / 2 ** 20;
+  if (bandwidth !== defaultSettings.bandwidth) record["network.mbps"] = bandwidth;
   if (insecure) record.insecure = true;
   return record;
 }

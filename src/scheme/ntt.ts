@@ -2,36 +2,71 @@
  * The negacyclic number-theoretic transform in SEAL's order: word `k` of the result is the polynomial's value at
  * `psi^(2 r(k) + 1)` modulo a prime, `r` reverses the bits of `k`, `psi` is the least primitive 2N-th root of unity.
  *
- * JavaScript's doubles are exact up to 2^53 only, so residues and constants are multiplied in parts. How many parts it takes
- * decides how fast it is: see `transformWork`.
+ * It runs in WebAssembly: JavaScript's numbers are exact up to 2^53 only, and with residues multiplied in parts it took more than
+ * twice as long.
  */
 import { invariant } from "../base/diagnostic.ts";
-import { middleTransform, middleUpTo } from "./ntt-middle.ts";
-import { narrowTransform, narrowUpTo } from "./ntt-narrow.ts";
-import { wideTransform } from "./ntt-wide.ts";
-import { maxPrimeBits } from "./primes.ts";
+import { integersFunction, transformFunction, wordBytes } from "./ntt-kernel.ts";
+import { centred, factorBytes, factorWords, type Method, methods } from "./ntt-product.ts";
+import { instantiate } from "./wasm-code.ts";
 
-/** Primes of more bits take twice as long to encode for. */
-export const fastestPrimeBits = 51;
+/** Primes of more bits take a sixth longer to encode for; those of up to 48 bits a sixth less. */
+export const fastPrimeBits = 51;
 
 /**
- * Transforms a polynomial of integer coefficients of any size and writes its N residues as 64-bit words, each as two halves,
- * the lower first, from index `at` on. Does not change the coefficients.
+ * Transforms a polynomial of integer coefficients of any size modulo the first `count` primes. Writes N residues `0 .. q - 1`
+ * for each as 64-bit words, two halves each, the lower first, from index `at` on. Does not change the coefficients. Slow where
+ * one is 2^62 or more.
  */
-export type Transform = (coefficients: Float64Array, words: Uint32Array, at: number) => void;
+export type Transform = (coefficients: Float64Array, count: number, words: Uint32Array, at: number) => void;
 
-/** Makes the transform of a ring and a prime that is 1 mod 2N; takes some milliseconds. One must not be used in two threads. */
-export function transformOf(degree: number, prime: bigint): Transform {
-  invariant(prime < 1n << BigInt(maxPrimeBits), `transforms modulo ${prime}, of more than ${maxPrimeBits} bits`);
-  const powers = rootPowers(degree, prime);
-  if (prime < narrowUpTo) return narrowTransform(prime, powers);
-  return prime < middleUpTo ? middleTransform(prime, powers) : wideTransform(prime, powers);
+/**
+ * Makes the transform of a ring. The degree is a power of two up to 65536; primes are 1 mod 2N, above 2^16 and below 2^60.
+ * Constants of a prime are made when it is first needed, in some milliseconds. One must not be used in two threads.
+ */
+export function transformOf(degree: number, primes: readonly bigint[]): Transform {
+  const size = wordBytes * degree;
+  const factorsSize = factorBytes * degree;
+  const used = [...new Set(primes.map(methodOf))];
+  const functions = [integersFunction(degree), ...used.map((method) => transformFunction(degree, method))];
+  const { memory, ...exports } = instantiate(functions, 2 * size + primes.length * factorsSize);
+  const doubles = new Float64Array(memory.buffer, 0, degree);
+  const integers = new BigInt64Array(memory.buffer, 0, degree);
+  const residues = new Uint32Array(memory.buffer, size, 2 * degree);
+  const takeIntegers = exports.integers as () => number;
+  /** Transforms what stands in `integers` to `residues`. */
+  const modulo = (prime: bigint, address: number): (() => void) => {
+    const method = methodOf(prime);
+    writeFactors(new DataView(memory.buffer, address, factorsSize), rootPowers(degree, prime), prime, method);
+    const run = exports[method.name] as (factors: number, prime: bigint, inverse: number) => void;
+    return () => run(address, prime, 1 / Number(prime));
+  };
+  const made = new Array<(() => void) | undefined>(primes.length);
+  return (coefficients, count, words, at) => {
+    doubles.set(coefficients);
+    const tooLarge = takeIntegers() !== 0;
+    for (const [i, prime] of primes.slice(0, count).entries()) {
+      made[i] ??= modulo(prime, 2 * size + i * factorsSize);
+      if (tooLarge) for (const [k, c] of coefficients.entries()) integers[k] = centred(BigInt(c), prime);
+      made[i]();
+      words.set(residues, at + 2 * degree * i);
+    }
+  };
 }
 
-/** How long the transform of one prime takes, in milliseconds at N = 8192 on the machine of the default cost table. */
-export function transformWork(prime: bigint): number {
-  if (prime < narrowUpTo) return 0.15;
-  return prime < middleUpTo ? 0.24 : 0.53;
+function writeFactors(to: DataView, powers: readonly bigint[], prime: bigint, method: Method): void {
+  for (const [k, power] of powers.entries()) {
+    const [w, other] = factorWords(centred(power, prime), prime, method);
+    to.setBigInt64(factorBytes * k, w, true);
+    if (typeof other === "bigint") to.setBigInt64(factorBytes * k + wordBytes, other, true);
+    else to.setFloat64(factorBytes * k + wordBytes, other, true);
+  }
+}
+
+function methodOf(prime: bigint): Method {
+  const method = methods.find(({ below }) => prime < below);
+  invariant(prime > 1n << 16n && method !== undefined, `transforms modulo ${prime}`);
+  return method;
 }
 
 /** `psi^r(k)` for k = 0 .. N - 1. */

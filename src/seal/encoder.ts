@@ -1,6 +1,6 @@
 import { fail, invariant } from "../base/diagnostic.ts";
 import { slotEncoder } from "../scheme/encoder.ts";
-import { type Transform, transformOf, transformWork } from "../scheme/ntt.ts";
+import { type Transform, transformOf } from "../scheme/ntt.ts";
 import { levelModuli, type Scheme } from "../scheme/parameters.ts";
 import { savedPlaintextBytes } from "../scheme/sizes.ts";
 import type { SlotVector } from "../scheme/slot-vector.ts";
@@ -15,8 +15,6 @@ import { plaintextHeader, plaintextTemplate } from "./serialized.ts";
  */
 export interface PlaintextEncoder {
   /** Throws a SealwrightError when a value is not finite or does not fit the modulus at this scale. */
-  check(values: SlotVector, level: number, scale: number): void;
-  /** Checks, then encodes. */
   encode(values: SlotVector, level: number, scale: number): Uint8Array;
   /** The monomial `X^exponent`, at scale 1: products with it are exact and change no scale. */
   monomial(exponent: number, level: number): Uint8Array;
@@ -28,16 +26,14 @@ export function plaintextEncoder(scheme: Scheme, levels: readonly ParmsId[]): Pl
   const moduli = levelModuli(scheme);
   const bytes = new Uint8Array(savedPlaintextBytes(degree, primes.length));
   const words = new Uint32Array(bytes.buffer, plaintextHeader);
-  const transforms = new Array<Transform | undefined>(primes.length);
+  let transform: Transform | undefined;
   let coefficientsOf: ReturnType<typeof slotEncoder> | undefined;
 
   const serialized = (coefficients: Float64Array, level: number, scale: number): Uint8Array => {
     const ofLevel = primes.slice(0, level + 1);
     bytes.set(plaintextTemplate({ parmsId: levels[level]!, degree, primes: ofLevel, scale }));
-    for (const [i, prime] of ofLevel.entries()) {
-      transforms[i] ??= transformOf(degree, prime);
-      transforms[i](coefficients, words, 2 * degree * i);
-    }
+    transform ??= transformOf(degree, primes);
+    transform(coefficients, ofLevel.length, words, 0);
     return bytes.subarray(0, savedPlaintextBytes(degree, level + 1));
   };
 
@@ -49,7 +45,6 @@ export function plaintextEncoder(scheme: Scheme, levels: readonly ParmsId[]): Pl
   };
 
   return {
-    check,
     encode(values, level, scale) {
       check(values, level, scale);
       coefficientsOf ??= slotEncoder(degree);
@@ -63,15 +58,6 @@ export function plaintextEncoder(scheme: Scheme, levels: readonly ParmsId[]): Pl
       return serialized(coefficients, level, 1);
     },
   };
-}
-
-/** What SEAL's encoder takes for each prime, in the unit of `transformWork`; the transform of slots takes ours half of it. */
-const sealWork = 0.22;
-
-/** Whether SEAL encodes a real vector sooner, although it does it at the top level and then drops primes. */
-export function sealEncodesSooner({ primes }: Scheme, level: number): boolean {
-  const ours = primes.slice(0, level + 1).reduce((sum, prime) => sum + transformWork(prime), sealWork / 2);
-  return ours > sealWork * primes.length;
 }
 
 /** The exponent of a monomial modulo 2N. */

@@ -7,7 +7,7 @@ import { canonicalScales, levelModuli } from "../scheme/parameters.ts";
 import { type PlainStanding, Rules, type Standing } from "../scheme/rules.ts";
 import { savedPlaintextBytes } from "../scheme/sizes.ts";
 import type { Context } from "./context.ts";
-import { checkEncodable, reducedExponent, sealEncodesSooner } from "./encoder.ts";
+import { checkEncodable, reducedExponent } from "./encoder.ts";
 import type { EvaluationKeys } from "./evaluation-keys.ts";
 import { type Register, RegisterFile } from "./registers.ts";
 import { constantPlaintext } from "./serialized.ts";
@@ -47,7 +47,7 @@ const scaleTolerance = 1e-12;
  * simulator has: its messages name neither op nor levels.
  */
 export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisSteps: readonly number[]): SealEvaluator {
-  const { seal, handle, scheme, levels, encoder, evaluator } = context;
+  const { seal, handle, scheme, levels, evaluator } = context;
   const { api } = seal;
   const rules = new Rules(scheme, galoisSteps);
   const scales = canonicalScales(scheme);
@@ -64,8 +64,6 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
     object: undefined,
     holds: undefined,
   }));
-  const encodedBySeal = levels.map((_, level) => sealEncodesSooner(scheme, level));
-  const topPlain = seal.guard("preparing", () => new api.Plaintext());
   /** By level: monomials in the heap, by exponent modulo 2N. */
   const monomials = levels.map(() => new Map<number, Plaintext>());
 
@@ -135,16 +133,10 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
   return {
     encode(values, level, scale) {
       rules.encode(values.re.length, level, scale);
-      const bySeal = values.im === undefined && encodedBySeal[level]!;
-      if (bySeal) context.plaintexts.check(values, level, scale);
-      const bytes = bySeal ? undefined : context.plaintexts.encode(values, level, scale);
+      const bytes = context.plaintexts.encode(values, level, scale);
       return seal.guard("encoding weights", () => {
         const to = plaintexts[level]!.pop() ?? new api.Plaintext();
-        if (bytes !== undefined) to.loadFromArray(handle, bytes);
-        else {
-          encoder.encode(values.re, scale, topPlain);
-          evaluator.plainModSwitchTo(topPlain, levels[level]!.handle, to);
-        }
+        to.loadFromArray(handle, bytes);
         return { level, scale, object: to, bytes: undefined };
       });
     },
@@ -252,7 +244,6 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
       const held = [...live].map((x) => x.register.object);
       const scratches = scratch.map((s) => s.object);
       seal.release(
-        topPlain,
         ...held,
         ...loaded.splice(0),
         ...registers.drain(),

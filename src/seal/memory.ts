@@ -61,9 +61,9 @@ export function memoryNeeds({ scheme, galoisSteps, program }: MeasuredPlan, cach
     // Loading makes the new ciphertext before it drops the old one.
     ciphertexts:
       registersNeeded(program) * degree * 8 + 2 * inputs.reduce((sum, node) => sum + cipherBytes(node, degree), 0),
-    // SEAL encodes into one of the top level, and loading makes one before it drops another.
+    // Loading makes one before it drops another.
     plaintexts:
-      livePlaintexts(program, degree, cached) + monomialBytes(program, degree) + 2 * plaintextBytes(degree, primes),
+      livePlaintexts(program, degree, cached) + monomialBytes(program, degree) + plaintextBytes(degree, primes),
     temporaries: temporaryBytes(scheme),
     cache: [...cached].reduce(
       (sum, { type }) => sum + savedPlaintextBytes(degree, type.kind === "plain" ? type.level + 1 : 0),

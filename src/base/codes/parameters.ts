@@ -84,8 +84,8 @@ export const parameterCodes = {
     id: "SW520",
     severity: "error",
     exit: 3,
-    message: (p) => `there is no target '${p.name}', known is 'seal'`,
-    help: "write 'target seal { ... }'",
+    message: (p) => `there is no target '${p.name}', known are 'seal' and 'network'`,
+    help: "write 'target seal { ... }' for what the encryption is to be, 'target network { ... }' for the way between client and server",
   }),
   "unknown-setting": code<{ key: string; meant: string | undefined; known: readonly string[] }>({
     id: "SW521",
