@@ -60,7 +60,9 @@ function planFactors(graph: Graph): ReadonlyMap<NodeId, Taker> {
 function takesFactor(graph: Graph, node: Node): boolean {
   switch (node.op) {
     case "conv2d":
+    case "conv_transpose2d":
     case "dense":
+    case "matmul":
     case "batch_norm":
     case "global_avg_pool":
       return true;

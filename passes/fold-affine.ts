@@ -1,15 +1,16 @@
 import type { Tensor } from "../src/base/tensor.ts";
 import { shapeAt } from "../src/ir/analysis.ts";
 import type { GraphBuilder } from "../src/ir/builder.ts";
-import type { Node, NodeId } from "../src/ir/graph.ts";
+import type { Node, NodeId, NodeOf } from "../src/ir/graph.ts";
 import type { Draft } from "../src/ir/rewrite.ts";
 import { type Affine, affineOf, isAll, perChannel } from "./affine.ts";
 import { addConstant, addViews, type Fold, type FoldView, origin, ownViews } from "./fold.ts";
 
-export type Weighted = Node & { readonly op: "conv2d" | "dense" };
+/** A layer of a weight and perhaps a bias, which has a number per output channel. */
+export type Weighted = NodeOf<"conv2d"> | NodeOf<"conv_transpose2d"> | NodeOf<"dense">;
 
 function isWeighted(node: Node | undefined): node is Weighted {
-  return node?.op === "conv2d" || node?.op === "dense";
+  return node?.op === "conv2d" || node?.op === "conv_transpose2d" || node?.op === "dense";
 }
 
 export interface Weights {
@@ -21,10 +22,10 @@ export interface Weights {
 export function weightsOf(view: FoldView, node: Weighted): Weights {
   const weight = view.constant(node.inputs[1]!);
   const bias = node.inputs[2];
-  return { weight, bias: bias === undefined ? new Float64Array(weight.shape[0]!) : view.constant(bias).data };
+  return { weight, bias: bias === undefined ? new Float64Array(shapeAt(node)[0]!) : view.constant(bias).data };
 }
 
-/** An elementwise product or sum with constants after a conv2d or dense that nothing else reads goes into its weights. */
+/** An elementwise product or sum with constants after a layer with weights that nothing else reads goes into its weights. */
 export function foldIntoLayerBefore(view: FoldView, node: Node): Fold | undefined {
   const affine = affineOf(view, node);
   if (affine === undefined || node.annotations.length > 0) return undefined;
@@ -32,7 +33,7 @@ export function foldIntoLayerBefore(view: FoldView, node: Node): Fold | undefine
   const { views, source } = ownViews(view, node, position);
   const layer = source ?? weightedOperand(view, views.at(-1) ?? node, views.length > 0 ? 0 : position);
   if (!isWeighted(layer)) return undefined;
-  const folded = scaledOutputs(weightsOf(view, layer), affine);
+  const folded = scaledOutputs(layer, weightsOf(view, layer), affine);
   if (folded === undefined) return undefined;
   return {
     node,
@@ -42,12 +43,26 @@ export function foldIntoLayerBefore(view: FoldView, node: Node): Fold | undefine
 }
 
 /** Weights that compute a layer and then the product and the sum; undefined where these differ within an output channel. */
-export function scaledOutputs({ weight, bias }: Weights, affine: Pick<Affine, "scale" | "shift">): Weights | undefined {
-  const outputs = weight.shape[0]!;
-  const scale = perChannel(affine.scale, outputs);
-  const shift = perChannel(affine.shift, outputs);
+export function scaledOutputs(
+  layer: Weighted,
+  { weight, bias }: Weights,
+  affine: Pick<Affine, "scale" | "shift">,
+): Weights | undefined {
+  const scale = perChannel(affine.scale, bias.length);
+  const shift = perChannel(affine.shift, bias.length);
   if (scale === undefined || shift === undefined) return undefined;
-  return { weight: scaledRows(weight, scale), bias: bias.map((b, o) => b * scale[o]! + shift[o]!) };
+  const scaled = layer.op === "conv_transpose2d" ? scaledKernels(layer, weight, scale) : scaledRows(weight, scale);
+  return { weight: scaled, bias: bias.map((b, o) => b * scale[o]! + shift[o]!) };
+}
+
+/** The kernels [C, O / groups, kh, kw] of a transposed convolution times a number per output channel. */
+function scaledKernels({ attrs }: NodeOf<"conv_transpose2d">, weight: Tensor, scale: Float64Array): Tensor {
+  if (isAll(scale, 1)) return weight;
+  const [channels, perGroup, ...kernel] = weight.shape as [number, number, number, number];
+  const taps = kernel[0] * kernel[1];
+  const inGroup = (channels / attrs.groups) * perGroup * taps;
+  const outputAt = (at: number) => Math.floor(at / inGroup) * perGroup + (Math.floor(at / taps) % perGroup);
+  return { shape: weight.shape, data: weight.data.map((w, at) => w * scale[outputAt(at)]!) };
 }
 
 /** The weight itself where nothing changes: it may be large. */
@@ -67,7 +82,7 @@ export function weightedOperand(view: FoldView, node: Node, position: number): W
 }
 
 /**
- * An elementwise product or sum with constants that only a conv2d or dense reads goes into its weights; so does a product that
+ * An elementwise product or sum with constants that only a layer with weights reads goes into these; so does a product that
  * others read, too: it stays for them. A sum before a padded convolution stays: the padding is zeros, not the summand.
  */
 export function foldIntoLayerAfter(
@@ -84,7 +99,7 @@ export function foldIntoLayerAfter(
   // Taken from a value that others read, a sum saves nothing; a product saves this layer the wait for a level.
   if (source === undefined || affine === undefined || (isShared && affine.levels === 0)) return undefined;
   const before = weightsOf(view, node);
-  const folded = node.op === "dense" ? scaledColumns(before, affine) : scaledChannels(view, node, before, affine);
+  const folded = scaledInputs(view, node, before, affine);
   if (folded === undefined) return undefined;
   return {
     node,
@@ -92,6 +107,15 @@ export function foldIntoLayerAfter(
     through: isShared ? [source] : [],
     build: (out, mapped) => addWeighted(out, node, addViews(out, own.views, mapped(affine.operand)), folded),
   };
+}
+
+/** Weights that compute the product and the sum and then a layer; undefined where no weights do. */
+function scaledInputs(view: FoldView, node: Weighted, weights: Weights, affine: Affine): Weights | undefined {
+  if (node.op === "dense") return scaledColumns(weights, affine);
+  if (node.op === "conv2d") return scaledChannels(view, node, weights, affine);
+  // Fewer kernels meet at the border of what a transposed convolution makes, so that it would see less of a summand there.
+  const scale = isAll(affine.shift, 0) ? perChannel(affine.scale, weights.weight.shape[0]!) : undefined;
+  return scale && { weight: scaledRows(weights.weight, scale), bias: weights.bias };
 }
 
 function scaledColumns({ weight, bias }: Weights, { scale, shift }: Affine): Weights {
@@ -109,12 +133,7 @@ function scaledColumns({ weight, bias }: Weights, { scale, shift }: Affine): Wei
   return { weight: { shape: weight.shape, data }, bias: sums };
 }
 
-function scaledChannels(
-  view: FoldView,
-  node: Node & { readonly op: "conv2d" },
-  { weight, bias }: Weights,
-  affine: Affine,
-) {
+function scaledChannels(view: FoldView, node: NodeOf<"conv2d">, { weight, bias }: Weights, affine: Affine) {
   const channels = shapeAt(view.at(node.inputs[0]!))[0]!;
   const scale = perChannel(affine.scale, channels);
   const shift = perChannel(affine.shift, channels);
@@ -135,7 +154,7 @@ function scaledChannels(
   return { weight: { shape: weight.shape, data }, bias: sums };
 }
 
-/** Adds a conv2d or dense like `layer` with other weights; a bias of zeros is left out unless the layer had one. */
+/** Adds a layer like `layer` with other weights; a bias of zeros is left out unless the layer had one. */
 export function addWeighted(out: GraphBuilder, layer: Weighted, input: NodeId, { weight, bias }: Weights): NodeId {
   const inputs = [input, addConstant(out, layer, "weight", weight)];
   if (layer.inputs.length > 2 || !isAll(bias, 0))

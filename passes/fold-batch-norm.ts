@@ -9,7 +9,7 @@ import { definePass } from "./pass.ts";
  *
  * By itself it costs a level and a product per ciphertext; in weights and bias it costs nothing.
  *
- * Goes into the conv2d or dense before it when nothing else reads that, else into those after it; a padded convolution after
+ * Goes into the conv2d, conv_transpose2d or dense before it when nothing else reads that, else into those after it; a padded convolution after
  * it takes only a normalization without shift. For whatever else reads it, it stays, as a product per channel. Reports a
  * variance that is not positive.
  *

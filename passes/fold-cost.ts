@@ -53,12 +53,17 @@ export function termsOf(graph: Graph, node: Node): number {
   switch (node.op) {
     case "conv2d":
       return outputs * (sizeAt(weight!) / shapeAt(weight!)[0]!);
+    case "conv_transpose2d":
+      return sizeAt(input!) * (sizeAt(weight!) / shapeAt(weight!)[0]!);
     case "dense":
       return sizeAt(weight!);
+    case "matmul":
+      return outputs * shapeAt(input!).at(-1)!;
     case "avg_pool":
       return outputs * node.attrs.kernel[0] * node.attrs.kernel[1];
     case "global_avg_pool":
     case "mean":
+    case "sum":
       return sizeAt(input!);
     default:
       return outputs;

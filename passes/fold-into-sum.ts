@@ -16,7 +16,7 @@ type Tree =
 const deepest = 64;
 
 /**
- * A product or sum with constants after a sum of conv2d and dense layers goes into their weights. A mere sum needs only one
+ * A product or sum with constants after a sum of layers with weights goes into these. A mere sum needs only one
  * such layer among the operands.
  */
 export function foldIntoSum(view: FoldView, node: Node): Fold | undefined {
@@ -31,7 +31,7 @@ export function foldIntoSum(view: FoldView, node: Node): Fold | undefined {
   if (layers.length < (onlyShifts ? 1 : parts.length)) return undefined;
   const folded = new Map<NodeId, Weights>();
   for (const [i, layer] of (onlyShifts ? layers.slice(0, 1) : layers).entries()) {
-    const weights = scaledOutputs(weightsOf(view, layer.node), shareOf(affine, i, layer.negated));
+    const weights = scaledOutputs(layer.node, weightsOf(view, layer.node), shareOf(affine, i, layer.negated));
     if (weights === undefined) return undefined;
     folded.set(layer.node.id, weights);
   }

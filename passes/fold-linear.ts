@@ -2,7 +2,8 @@ import { type FoldRule, foldAll } from "./fold.ts";
 import { foldIntoLayerAfter, foldIntoLayerBefore } from "./fold-affine.ts";
 import { composeConvolutions, composeDense, composeElementwise } from "./fold-composition.ts";
 import { foldIntoSum } from "./fold-into-sum.ts";
-import { collapseViews, foldPad } from "./fold-views.ts";
+import { foldIntoMatmulAfter, foldIntoMatmulBefore } from "./fold-matmul.ts";
+import { collapseViews, foldPad, simplifyToView } from "./fold-views.ts";
 import { definePass } from "./pass.ts";
 
 /**
@@ -35,11 +36,14 @@ export const foldLinear = definePass({
 
 const folds: readonly FoldRule[] = [
   collapseViews,
+  simplifyToView,
   foldPad,
   composeElementwise, // before those below: what cancels needs no weights of its own
   foldIntoLayerBefore, // before foldIntoLayerAfter: the layer before may keep its padding
+  foldIntoMatmulBefore,
   foldIntoSum,
   foldIntoLayerAfter,
+  foldIntoMatmulAfter,
 ];
 
 const compositions: readonly FoldRule[] = [

@@ -1,7 +1,9 @@
-import { sameShape } from "../src/base/tensor.ts";
-import { shapeAt } from "../src/ir/analysis.ts";
-import type { Node, NodeId } from "../src/ir/graph.ts";
+import { elementCount, type Shape, sameShape } from "../src/base/tensor.ts";
+import { shapeAt, sizeAt } from "../src/ir/analysis.ts";
+import type { GraphBuilder } from "../src/ir/builder.ts";
+import type { Node, NodeId, OpAttrs } from "../src/ir/graph.ts";
 import type { Sides } from "../src/ops/attributes.ts";
+import { axisOf } from "../src/ops/shapes.ts";
 import { type Fold, type FoldView, origin } from "./fold.ts";
 
 /** Layers that return their operand as it is vanish; views of views become one view. */
@@ -30,6 +32,36 @@ export function collapseViews(view: FoldView, node: Node): Fold | undefined {
   return undefined;
 }
 
+/** A mean or sum over dimensions of size 1 and a gather of evenly spaced slices only rename slots, which costs nothing. */
+export function simplifyToView(view: FoldView, node: Node): Fold | undefined {
+  if (node.annotations.length > 0) return undefined;
+  const [operand] = node.inputs;
+  if (node.op === "mean" || node.op === "sum") {
+    const shape = shapeAt(node);
+    if (elementCount(shape) < sizeAt(view.at(operand!))) return undefined;
+    return rebuilt(node, (out, x) => out.add({ op: "reshape", inputs: [x], attrs: { shape }, ...origin(node) }));
+  }
+  const attrs = node.op === "gather" ? asSlice(shapeAt(view.at(operand!)), node.attrs) : undefined;
+  return attrs && rebuilt(node, (out, x) => out.add({ op: "slice", inputs: [x], attrs, ...origin(node) }));
+}
+
+function rebuilt(node: Node, build: (out: GraphBuilder, operand: NodeId) => NodeId): Fold {
+  return { node, takesIn: [], build: (out, mapped) => build(out, mapped(node.inputs[0]!)) };
+}
+
+/** The slice that takes what a gather takes, when its indices ascend evenly. */
+function asSlice(shape: Shape, { indices, axis }: OpAttrs<"gather">): OpAttrs<"slice"> | undefined {
+  const [first, second] = indices as [number, number?];
+  const by = second === undefined ? 1 : second - first;
+  if (by < 1 || !indices.every((index, i) => index === first + i * by)) return undefined;
+  const along = axisOf(axis, shape.length)!;
+  return {
+    begin: shape.map((_, d) => (d === along ? first : 0)),
+    end: shape.map((size, d) => (d === along ? indices.at(-1)! + 1 : size)),
+    step: by === 1 ? [] : shape.map((_, d) => (d === along ? by : 1)),
+  };
+}
+
 function draftOf(node: Node & { readonly op: "flatten" | "reshape" }) {
   return node.op === "flatten"
     ? { op: node.op, attrs: node.attrs, ...origin(node) }
@@ -43,11 +75,16 @@ function alias(node: Node, id: NodeId, through: readonly Node[] = []): Fold {
 /** Whether a layer leaves shape and elements of its operand alone. */
 function isCopy(node: Node, operand: Node): boolean {
   switch (node.op) {
+    case "expand":
     case "flatten":
+    case "mean":
     case "reshape":
     case "slice":
-      // A slice of the same shape takes all, since its step is at least 1.
+    case "sum":
+      // A slice of the same shape takes all, since its step is at least 1; a mean or sum adds up dimensions of size 1.
       return sameShape(shapeAt(operand), shapeAt(node));
+    case "gather":
+      return sameShape(shapeAt(operand), shapeAt(node)) && node.attrs.indices.every((index, i) => index === i);
     case "transpose":
       return node.attrs.perm.every((axis, d) => axis === d);
     case "pad":

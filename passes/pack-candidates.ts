@@ -8,8 +8,10 @@ import {
   doublings,
   imageResults,
   listResults,
+  polyphaseImage,
+  powerOfTwoAbove,
 } from "../src/packing/candidates.ts";
-import type { Spread } from "../src/packing/positions.ts";
+import { type Spread, spread } from "../src/packing/positions.ts";
 import { gridOf } from "../src/packing/views.ts";
 
 /** What the packing of a layer may use besides rotations and products. */
@@ -52,12 +54,11 @@ export function resultCandidates(
     candidates.push({ to, folds: [] });
     if (own < period) candidates.push({ to, folds: doublings(own, period) });
   }
-  const grid = gridOf(first.spread.layout, first.shape, strideOf(node));
-  if (shape.length === 3 && grid !== undefined) {
-    candidates.push(...imageResults(shape, grid.stepX, grid.stepY, period, slots));
-  }
+  candidates.push(...imageCandidates(node, shape, first, period, slots));
   const rows = elementCount(shape);
-  if (shape.length === 1 || (shape.length === 3 && shape[1] === 1 && shape[2] === 1)) {
+  const isList = shape.filter((size) => size > 1).length <= 1;
+  if (!isList && shape.length !== 3) candidates.push(...listResults(rows, period, slots).slice(0, 1));
+  if (isList) {
     const lists = listResults(rows, period, slots);
     if (!features.windows) return [...candidates, ...lists.slice(0, 1)];
     const gap = gapOf(first.spread);
@@ -72,13 +73,57 @@ export function resultCandidates(
   return candidates;
 }
 
-/** How many pixels of the first operand lie between neighbouring pixels of the result. */
-function strideOf(node: Node): readonly [number, number] {
-  if (node.op === "conv2d") return node.attrs.stride;
-  if (node.op === "avg_pool") return poolWindow(node.attrs).stride;
-  const [first] = node.op === "sum_of" ? node.attrs.layers : [];
-  if (first?.op === "conv2d") return (first.attrs as OpAttrs<"conv2d">).stride;
-  return first?.op === "avg_pool" ? poolWindow(first.attrs as OpAttrs<"avg_pool">).stride : [1, 1];
+/** A value of several dimensions as an image whose channels are all dimensions but the last two. */
+function imageOf(shape: Shape): Shape | undefined {
+  return shape.length < 2 ? undefined : [elementCount(shape.slice(0, -2)), ...shape.slice(-2)];
+}
+
+function imageCandidates(node: Node, shape: Shape, first: Operand, period: number, slots: number): Candidate[] {
+  const image = imageOf(shape);
+  if (image === undefined) return [];
+  const { down, up, moves } = scalingOf(node);
+  const from = imageOf(first.shape);
+  const grid = from && gridOf(first.spread.layout, from, down);
+  const [stepX, stepY] = [(grid?.stepX ?? 0) / up[1], (grid?.stepY ?? 0) / up[0]];
+  const candidates: Candidate[] = [];
+  if (stepX >= 1 && Number.isInteger(stepX) && Number.isInteger(stepY))
+    candidates.push(...imageResults(image, stepX, stepY, period, slots));
+  else if (up.some((u) => u > 1)) candidates.push(...polyphaseResults(image, up, period, slots));
+  if (moves || shape.length !== 3)
+    candidates.push(...imageResults(image, 1, powerOfTwoAbove(image[2]!), period, slots));
+  return candidates;
+}
+
+/** Enlarged images with every `up`-th pixel in one class: a class lies as the image that was enlarged does. */
+function polyphaseResults(image: Shape, up: Pair, period: number, slots: number): Candidate[] {
+  const to = polyphaseImage(image, up, slots);
+  return to === undefined ? [] : [{ to, folds: doublings(spread(to).period, period) }];
+}
+
+type Pair = readonly [number, number];
+
+interface Scaling {
+  /** Pixels of the first operand from one pixel of the result to the next. */
+  readonly down: Pair;
+  /** Pixels of the result from one pixel of the first operand to the next. */
+  readonly up: Pair;
+  /** The result is no window moving over an image: it may as well lie closer together or further apart than its operand. */
+  readonly moves: boolean;
+}
+
+function scalingOf(node: Node): Scaling {
+  const { op, attrs } = node.op === "sum_of" ? node.attrs.layers[0]! : node;
+  const same: Pair = [1, 1];
+  switch (op) {
+    case "conv2d":
+      return { down: (attrs as OpAttrs<"conv2d">).stride, up: same, moves: false };
+    case "avg_pool":
+      return { down: poolWindow(attrs as OpAttrs<"avg_pool">).stride, up: same, moves: false };
+    case "conv_transpose2d":
+      return { down: same, up: (attrs as OpAttrs<"conv_transpose2d">).stride, moves: true };
+    default:
+      return { down: same, up: same, moves: op === "expand" || op === "gather" || op === "matmul" };
+  }
 }
 
 /** The largest power of two that divides the slots of all elements: neighbours in between are idle. */

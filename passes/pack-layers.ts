@@ -116,7 +116,9 @@ export class LayerPlans {
   }
 
   private rows(node: Node, map: LinearLayer["map"]) {
-    return this.#whole.has(node.id) ? undefined : probeRows(shapeOf(node.type)!, map);
+    // The columns of a matrix product repeat nothing.
+    const whole = this.#whole.has(node.id) || node.op === "matmul";
+    return whole ? undefined : probeRows(shapeOf(node.type)!, map);
   }
 
   layer(node: Node): LinearLayer | undefined {

@@ -129,10 +129,9 @@ class Search {
   extend(state: State, node: Node): State[] {
     const encrypted = inputNodes(this.#graph, node).filter((n) => n.op !== "constant");
     const shape = shapeOf(node.type)!;
-    if (isView(node)) {
-      // A view of an input that nothing has read yet stays open with it: the first reader chooses for both.
-      return this.isOpen(state, encrypted[0]!) ? [state] : this.relabel(state, node, (layout) => layout);
-    }
+    // A view of an input that nothing has read yet stays open with it: the first reader chooses for both.
+    if (this.isOpen(state, node)) return [state];
+    if (isView(node)) return this.relabel(state, node, (layout) => layout);
     if (node.op === "transpose" || (node.op === "slice" && node.attrs.step.every((s) => s === 1))) {
       const relabeled = this.relabel(state, node, (layout, from) =>
         node.op === "transpose"
@@ -148,11 +147,9 @@ class Search {
 
   /** The decisions, with default layouts for inputs that nothing reads. */
   complete(state: State): Decisions {
-    const open = this.#graph.nodes.filter((n) => n.op === "input" || isView(n));
-    return this.fixed(
-      state,
-      open.map((n) => n.id),
-    ).decisions;
+    const open = this.#graph.nodes.filter((n) => n.op === "input" || sourceOf(this.#graph, n) !== undefined);
+    // Views first: they settle what they are views of.
+    return this.fixed(state, open.map((n) => n.id).reverse()).decisions;
   }
 
   /** The operand keeps its slots and is read as another tensor. */
@@ -169,15 +166,25 @@ class Search {
     const input = nodeAt(this.#graph, first!);
     const alone = layer.operands.length === 1 && this.isOpen(state, input) && this.hasOneReader(input);
     const fed = alone && this.#features(node).client ? this.#layers.clientFed(node, layer, input, this.#users) : [];
-    const states = fed.map(({ from, planned }) => this.decideLinear(this.settle(state, input, from), node, planned));
+    const states = fed.flatMap(({ from, planned }) => {
+      const settled = this.settle(state, input, from);
+      return settled === undefined ? [] : [this.decideLinear(settled, node, planned)];
+    });
     const ready = this.fixed(state, layer.operands);
     const results = this.#layers.results(node, layer, {
       from: layer.operands.map((id) => ready.decisions.get(id)!.layout),
       wanted: this.wantedBy(ready, node),
       done: layer.operands.map((id) => this.preparedBefore(ready, id)),
-      isLast: this.#users.get(node.id)!.length === 0 && this.#outputs.has(node.id),
+      isLast: this.isLast(node),
     });
     return [...states, ...results.map((planned) => this.decideLinear(ready, node, planned))];
+  }
+
+  /** Whether a value is an output, as it is or under other shapes, and nothing computes with it. */
+  private isLast(node: Node): boolean {
+    const users = this.#users.get(node.id)!;
+    const isRead = users.length > 0 || this.#outputs.has(node.id);
+    return isRead && users.every((user) => isView(user) && this.isLast(user));
   }
 
   /** How layers before have prepared a value: their rotations need not be done again. */
@@ -234,25 +241,35 @@ class Search {
   /** Whether a value is a model input, or a view of one, that nothing has read yet. */
   private isOpen(state: State, node: Node): boolean {
     if (state.decisions.has(node.id)) return false;
-    return node.op === "input" || (isView(node) && this.isOpen(state, nodeAt(this.#graph, node.inputs[0]!)));
+    if (node.op === "input") return true;
+    const source = sourceOf(this.#graph, node);
+    if (source === undefined || !this.isOpen(state, source)) return false;
+    // Another reader could choose a layout that is none of the transposed tensor.
+    return isView(node) || this.hasOneReader(source);
   }
 
   /** Whether one layer alone reads a model input, through views perhaps. */
   private hasOneReader(node: Node): boolean {
     const once = this.#users.get(node.id)!.length === 1 && !this.#outputs.has(node.id);
-    return once && (!isView(node) || this.hasOneReader(nodeAt(this.#graph, node.inputs[0]!)));
+    const source = sourceOf(this.#graph, node);
+    return once && (source === undefined || this.hasOneReader(source));
   }
 
-  /** Gives an open value a layout, and whatever it is a view of. */
-  private settle(state: State, node: Node, layout?: Layout): State {
-    const known = state.decisions.get(node.id);
-    if (known !== undefined) return state;
-    const source = isView(node) ? nodeAt(this.#graph, node.inputs[0]!) : undefined;
-    const settled = source === undefined ? state : this.settle(state, source, layout);
-    const chosen =
-      source === undefined ? (layout ?? this.unread(shapeOf(node.type)!)) : settled.decisions.get(source.id)!.layout;
-    const cost = source === undefined ? this.#costs.input(node, chosen) : 0;
-    return this.decide(settled, node, { layout: chosen, relayouts: new Map() }, cost, 0);
+  /** Gives an open value a layout, and whatever it is a view of; undefined where that cannot have it. */
+  private settle(state: State, node: Node, layout?: Layout): State | undefined {
+    if (state.decisions.has(node.id)) return state;
+    const source = sourceOf(this.#graph, node);
+    if (source === undefined) {
+      const chosen = layout ?? this.unread(shapeOf(node.type)!);
+      return this.decide(state, node, { layout: chosen, relayouts: new Map() }, this.#costs.input(node, chosen), 0);
+    }
+    // The layout of a value before it was reshaped need not show the dimensions that are transposed.
+    const wanted = layout ?? (node.op === "transpose" ? this.unread(shapeOf(node.type)!) : undefined);
+    const below = wanted && behind(wanted, node);
+    if (wanted !== undefined && below === undefined) return undefined;
+    const settled = this.settle(state, source, below)!;
+    const chosen = inFront(settled.decisions.get(source.id)!.layout, node, shapeOf(source.type)!);
+    return chosen && this.decide(settled, node, { layout: chosen, relayouts: new Map() }, 0, 0);
   }
 
   /** The layout of an input whose reader does not choose one. */
@@ -263,7 +280,11 @@ class Search {
 
   /** The state in which all of the given values have layouts. */
   private fixed(state: State, ids: readonly NodeId[]): State {
-    return ids.reduce((s, id) => this.settle(s, nodeAt(this.#graph, id)), state);
+    return ids.reduce((s, id) => {
+      const settled = this.settle(s, nodeAt(this.#graph, id));
+      invariant(settled !== undefined, "an input has a layout that its view can be read in");
+      return settled;
+    }, state);
   }
 
   /** Layouts of values that users of `node` combine it with slot by slot. */
@@ -282,4 +303,25 @@ class Search {
 
 function isView(node: Node): boolean {
   return node.op === "flatten" || node.op === "reshape";
+}
+
+/** The value whose slots a node only reads as another tensor. */
+function sourceOf(graph: Graph, node: Node): Node | undefined {
+  return isView(node) || node.op === "transpose" ? nodeAt(graph, node.inputs[0]!) : undefined;
+}
+
+/** A view's layout, from that of its source. */
+function inFront(layout: Layout, node: Node, source: Shape): Layout | undefined {
+  return node.op === "transpose" ? transposed(layout, source, node.attrs.perm) : layout;
+}
+
+/** The layout of a view's source, from that of the view. */
+function behind(layout: Layout, node: Node): Layout | undefined {
+  if (node.op !== "transpose") return layout;
+  const { perm } = node.attrs;
+  return transposed(
+    layout,
+    shapeOf(node.type)!,
+    perm.map((_, d) => perm.indexOf(d)),
+  );
 }

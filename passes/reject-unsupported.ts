@@ -1,3 +1,4 @@
+import { Diagnostics } from "../src/base/diagnostic.ts";
 import { opNamed } from "../src/ops/index.ts";
 import { definePass } from "./pass.ts";
 
@@ -12,11 +13,20 @@ export const rejectUnsupported = definePass({
   name: "reject-unsupported",
   doc: "Report layers that have no encrypted form, with the choices there are.",
   run(graph, { diagnostics }) {
-    for (const node of graph.nodes) {
+    const layers = graph.nodes.flatMap((node) => {
       const op = opNamed(node.op)!;
       const choices = op.family === "network" ? op.notEncrypted : undefined;
-      if (choices !== undefined)
-        diagnostics.report("not-encryptable", node.span, { layer: node.name, op: node.op, choices });
+      return choices === undefined ? [] : [{ node, choices }];
+    });
+    // Where there are more than are shown one by one, each op is reported once and names all its layers.
+    const groups =
+      layers.length > Diagnostics.maxErrors
+        ? [...Map.groupBy(layers, ({ node }) => node.op).values()]
+        : layers.map((layer) => [layer]);
+    for (const [first, ...others] of groups) {
+      const { node, choices } = first!;
+      const notes = others.map(({ node: other }) => ({ message: `'${other.name}' is one, too`, span: other.span }));
+      diagnostics.report("not-encryptable", node.span, { layer: node.name, op: node.op, choices }, notes);
     }
     return graph;
   },

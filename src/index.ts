@@ -6,12 +6,21 @@ export { CompilerBug, type Diagnostic, SealwrightError } from "./base/diagnostic
 export { renderDiagnostic } from "./base/render.ts";
 export type { SourceFile } from "./base/span.ts";
 export { type Shape, type Tensor, tensor } from "./base/tensor.ts";
-export { type Compiled, type CompileOptions, checkModel, compileModel, compileTo } from "./driver/compile.ts";
+export {
+  type Compiled,
+  type CompileOptions,
+  checkModel,
+  compileModel,
+  compileOnnx,
+  compileTo,
+} from "./driver/compile.ts";
+export { type ImportedText, importOnnx, type OnnxSource } from "./driver/import-onnx.ts";
 export { optimizeModel } from "./driver/optimize.ts";
 export { type MachineName, machines, openPlan, openSession, runPlan } from "./driver/run-plan.ts";
 export { compilerVersion } from "./driver/version.ts";
 export type { Graph, Node } from "./ir/graph.ts";
 export { printGraph } from "./ir/print.ts";
+export type { ExternalFile, OnnxHost, OnnxOptions } from "./onnx/index.ts";
 export { type ClientBundle, readBundle, writeBundle } from "./plan/bundle.ts";
 export { readCostFile } from "./plan/cost-file.ts";
 export type { Tensors } from "./plan/machine.ts";

@@ -1,21 +1,18 @@
-import type { NetworkOpName } from "../src/ops/index.ts";
-
-/** The layers random networks are made of. */
-export type LayerName = Exclude<
-  NetworkOpName,
-  "constant" | "relayout" | "drop_level" | "relu" | "sigmoid" | "tanh" | "gelu" | "silu" | "softmax" | "max_pool"
->;
-
-export const allLayers: readonly LayerName[] = [
+/** The layers random networks are made of: those that can be computed on encrypted values. */
+export const allLayers = [
   "add",
   "avg_pool",
   "batch_norm",
   "concat",
   "conv2d",
+  "conv_transpose2d",
   "dense",
+  "expand",
   "flatten",
+  "gather",
   "global_avg_pool",
   "input",
+  "matmul",
   "mean",
   "multiply",
   "negate",
@@ -25,9 +22,12 @@ export const allLayers: readonly LayerName[] = [
   "slice",
   "square",
   "subtract",
+  "sum",
   "sum_of",
   "transpose",
-];
+] as const;
+
+export type LayerName = (typeof allLayers)[number];
 
 /** Layers that real networks are mostly made of come up more often. */
 export const layerWeights: { readonly [name in LayerName]?: number } = {

@@ -242,7 +242,7 @@ it("other kinds of files are recognised", async () => {
   for (const [bytes, found] of [
     ["\x89PNG\r\n\x1a\n", "a PNG image"],
     ["version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"],
-    ["\x08\x07\x12\x07pytorch", "an ONNX model"],
+    ["\x08\x07\x12\x07pytorch", "the ONNX model is incomplete"],
     ["PK\x03\x04", "a zip archive"],
   ]) {
     fs.writeFileSync(join(folder, "other"), Buffer.from(bytes!, "latin1"));

@@ -3,7 +3,8 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { SealwrightError } from "../src/base/diagnostic.ts";
-import { readBytes, readSource } from "../src/cli/read-file.ts";
+import { openModel } from "../src/cli/model-source.ts";
+import { decodeSource, readBytes } from "../src/cli/read-file.ts";
 import { checkOutput, writeFiles } from "../src/cli/write-file.ts";
 import { captured, temporaryFolder } from "./cli-io.ts";
 
@@ -20,13 +21,17 @@ function idOf(action: () => unknown): string {
 it("reads a file as text with the byte order mark skipped", () => {
   const folder = temporaryFolder();
   fs.writeFileSync(join(folder, "a.hen"), "\ufeffnetwork é {}\r\n");
-  expect(readSource(captured(folder).io, "a.hen")).toEqual({ path: "a.hen", text: "network é {}\r\n" });
+  expect(decodeSource(readBytes(captured(folder).io, "a.hen"), "a.hen")).toEqual({
+    path: "a.hen",
+    text: "network é {}\r\n",
+  });
 });
 
 it("says where a text stops being UTF-8", () => {
   const folder = temporaryFolder();
   fs.writeFileSync(join(folder, "a.hen"), Buffer.from([0x61, 0xc3, 0xa9, 0xff, 0x62]));
-  expect(() => readSource(captured(folder).io, "a.hen")).toThrow("a byte that belongs to no character, at offset 3");
+  const bytes = readBytes(captured(folder).io, "a.hen");
+  expect(() => decodeSource(bytes, "a.hen")).toThrow("a byte that belongs to no character, at offset 3");
 });
 
 it("suggests the file of the folder whose name is closest", () => {
@@ -52,9 +57,14 @@ it("refuses folders, pipes and devices at once", () => {
 
 it("refuses a file over the limit before reading it", () => {
   const folder = temporaryFolder();
-  fs.writeFileSync(join(folder, "big"), "");
-  fs.truncateSync(join(folder, "big"), 2 ** 40);
-  expect(idOf(() => readSource(captured(folder).io, "big"))).toBe("SW912");
+  for (const [name, bytes] of [
+    ["big.hen", 2 ** 27],
+    ["big.onnx", 2 ** 40],
+  ] as const) {
+    fs.writeFileSync(join(folder, name), "");
+    fs.truncateSync(join(folder, name), bytes);
+    expect(idOf(() => openModel(captured(folder).io, name, {}))).toBe("SW912");
+  }
 });
 
 it("converts other failures of reading", () => {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { readExample } from "../examples/models.ts";
-import { readModel } from "../src/driver/compile.ts";
+import { readModel } from "../src/driver/read-model.ts";
 import { evaluate } from "../src/ir/evaluate.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import { fromSlots, toSlots } from "../src/packing/slots.ts";

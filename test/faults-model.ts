@@ -10,7 +10,7 @@ export const faultModel = `network m {
 }
 target seal {
   degree = 4096
-  precision = 9 bits
+  precision = 8 bits
 }
 `;
 

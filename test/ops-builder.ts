@@ -5,6 +5,7 @@ import { GraphBuilder, type NodeDraft } from "../src/ir/builder.ts";
 import type { Annotation, Graph, NodeId } from "../src/ir/graph.ts";
 import type { AttrSpec } from "../src/ops/attributes.ts";
 import { type NetworkOpName, type OpName, opNamed } from "../src/ops/index.ts";
+import type { NetworkOp } from "../src/ops/op.ts";
 import { randomFrom } from "./arbitrary.ts";
 
 /** Attributes as a model file gives them, read and completed with defaults. */
@@ -17,6 +18,15 @@ export function attrsFor(op: OpName, given: { readonly [name: string]: unknown }
       return [name, value];
     }),
   );
+}
+
+/** The reference value of a layer. */
+export function evaluated(
+  op: NetworkOpName,
+  inputs: readonly Tensor[],
+  attrs: { readonly [name: string]: unknown } = {},
+): Tensor {
+  return (opNamed(op) as NetworkOp<never>).evaluate(inputs, attrsFor(op, attrs) as never);
 }
 
 /** Builds small networks in tests, one line per layer. */

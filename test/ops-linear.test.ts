@@ -4,12 +4,20 @@ import { evaluateAll } from "../src/ir/evaluate.ts";
 import { type Graph, inputNodes, type Node } from "../src/ir/graph.ts";
 import { linearLayer } from "../src/ir/linear.ts";
 import { verify } from "../src/ir/verify.ts";
-import { opNamed } from "../src/ops/index.ts";
+import { opNamed, ops } from "../src/ops/index.ts";
 import { allLayers, type LayerName, networks } from "./arbitrary.ts";
 
 const linearLayers = allLayers.filter((name) => {
   const op = opNamed(name)!;
   return op.family === "network" && op.linear !== undefined;
+});
+
+it("random networks have every layer that can be computed on encrypted values", () => {
+  const computable = Object.entries(ops).flatMap(([name, op]) =>
+    op.family === "network" && !("notEncrypted" in op) ? [name] : [],
+  );
+  const made = ["constant", "relayout", "drop_level"]; // by passes, or as operands
+  expect(computable.filter((name) => !made.includes(name)).toSorted()).toEqual([...allLayers]);
 });
 
 /** A node's value by its terms. Checks that a row has each term once and names elements and coefficients that exist. */

@@ -1,8 +1,7 @@
 import { expect, it } from "vitest";
 import type { Shape, Tensor } from "../src/base/tensor.ts";
-import { type NetworkOpName, opNamed, ops } from "../src/ops/index.ts";
-import type { NetworkOp } from "../src/ops/op.ts";
-import { attrsFor, randomTensor } from "./ops-builder.ts";
+import { type NetworkOpName, ops } from "../src/ops/index.ts";
+import { evaluated, randomTensor } from "./ops-builder.ts";
 
 const counting = (shape: Shape): Tensor => {
   const size = shape.reduce((a, b) => a * b, 1);
@@ -10,14 +9,7 @@ const counting = (shape: Shape): Tensor => {
 };
 const of = (shape: Shape, ...data: number[]): Tensor => ({ shape, data: Float64Array.from(data) });
 
-function value(
-  op: NetworkOpName,
-  inputs: readonly Tensor[],
-  attrs: { readonly [name: string]: unknown } = {},
-): number[] {
-  const definition = opNamed(op) as NetworkOp<never>;
-  return [...definition.evaluate(inputs, attrsFor(op, attrs) as never).data];
-}
+const value = (...given: Parameters<typeof evaluated>): number[] => [...evaluated(...given).data];
 
 const known: readonly (readonly [
   string,
@@ -78,6 +70,45 @@ const known: readonly (readonly [
   ],
   ["padding never is the largest", "max_pool", [of([1, 1, 2], -5, -3)], { kernel: 2, pad: [1, 0, 0, 0] }, [-3]],
   ["global_avg_pool averages channels", "global_avg_pool", [counting([2, 1, 2])], {}, [1.5, 3.5]],
+  [
+    "conv_transpose2d adds multiples of its kernel",
+    "conv_transpose2d",
+    [of([1, 1, 2], 1, 2), of([1, 1, 1, 3], 1, 10, 100)],
+    {},
+    [1, 12, 120, 200],
+  ],
+  [
+    "the padding of conv_transpose2d is cut off, output_pad is added behind",
+    "conv_transpose2d",
+    [of([1, 1, 2], 1, 2), of([1, 1, 1, 2], 1, 10), of([1], 5)],
+    { stride: [1, 2], pad: [0, 1, 0, 0], output_pad: [0, 2] },
+    [15, 7, 25, 5, 5],
+  ],
+  [
+    "groups of conv_transpose2d see their own channels",
+    "conv_transpose2d",
+    [of([2, 1, 1], 3, 5), of([2, 2, 1, 1], 1, 10, 100, 1000)],
+    { groups: 2 },
+    [3, 30, 500, 5000],
+  ],
+  ["matmul is rows times columns", "matmul", [counting([2, 2]), of([2, 1], 1, 10)], {}, [21, 43]],
+  ["matmul repeats batches of 1", "matmul", [of([2, 1, 1], 2, 3), counting([1, 1, 3])], {}, [2, 4, 6, 3, 6, 9]],
+  ["expand repeats dimensions of 1", "expand", [of([1, 2, 1], 7, 8)], { shape: [2, 2, 2] }, [7, 7, 8, 8, 7, 7, 8, 8]],
+  [
+    "gather takes slices as often as asked",
+    "gather",
+    [counting([2, 3])],
+    { indices: [2, 0, 2], axis: 1 },
+    [3, 1, 3, 6, 4, 6],
+  ],
+  ["sum drops its axes", "sum", [counting([2, 2, 2])], { axes: [0, 2] }, [14, 22]],
+  [
+    "a dilated max_pool looks past its neighbours",
+    "max_pool",
+    [of([1, 1, 5], 1, 9, 2, 8, 3)],
+    { kernel: [1, 2], stride: 1, dilation: [1, 2] },
+    [2, 9, 3],
+  ],
   ["mean drops its axes", "mean", [counting([2, 2, 2])], { axes: [0, 2] }, [3.5, 5.5]],
   ["a constant per channel", "add", [counting([2, 1, 2]), of([2], 10, 20)], {}, [11, 12, 23, 24]],
   ["a constant may stand in front", "subtract", [of([2, 1, 1], 10, 20), counting([2, 1, 2])], {}, [9, 8, 17, 16]],

@@ -576,3 +576,81 @@ it("every layer without an encrypted form is reported with its choices", () => {
     expect.stringContaining("client"),
   ]);
 });
+
+// transposed convolutions, matrix products and selections
+
+it("batch_norm folds into a transposed convolution before it, whose kernels lie input channel by input channel", () => {
+  const graph = net(
+    (n, x) => {
+      const attrs = { stride: 2, output_pad: 1, groups: 2 };
+      return bn(n, n.op("conv_transpose2d", [x, n.constant([4, 3, 2, 2])], attrs), 6);
+    },
+    [4, 3, 3],
+  );
+  expect(after(graph, foldBatchNorm).layers).toEqual(["conv_transpose2d:conv_transpose2d"]);
+});
+
+it("a factor per channel folds into a transposed convolution after it, a summand does not", () => {
+  const before = (op: "multiply" | "add") =>
+    net((n, x) => n.op("conv_transpose2d", [n.op(op, [x, n.constant([3])]), n.constant([3, 2, 2, 2])], { stride: 2 }));
+  expect(after(before("multiply"), foldLinear).layers).toEqual(["conv_transpose2d:conv_transpose2d"]);
+  const summand = before("add");
+  expect(after(summand, foldLinear).graph).toBe(summand);
+});
+
+it("factors fold into a matrix product before and after it, as far as they fit its rows or columns", () => {
+  const between = (side: "left" | "right", before: readonly number[], behind: readonly number[]) =>
+    net(
+      (n, x) => {
+        const scaled = n.op("multiply", [x, n.constant(before)]);
+        const operands = side === "left" ? [n.constant([1, 5, 8]), scaled] : [scaled, n.constant([2, 8, 5])];
+        return n.op("multiply", [n.op("matmul", operands), n.constant(behind)]);
+      },
+      [2, 8, 8],
+    );
+  const layers = (...given: Parameters<typeof between>) => after(between(...given), foldLinear).layers.map(opOf);
+  expect(layers("left", [1, 8, 1], [1, 5, 1])).toEqual(["matmul"]);
+  expect(layers("right", [1, 1, 8], [1, 1, 5])).toEqual(["matmul"]);
+  expect(layers("right", [], [])).toEqual(["matmul"]);
+  expect(layers("left", [1, 1, 8], [1, 1, 8])).toEqual(["multiply", "matmul", "multiply"]);
+  expect(layers("right", [1, 8, 1], [1, 8, 1])).toEqual(["multiply", "matmul", "multiply"]);
+});
+
+it("a matrix product takes the factor of a polynomial through views", () => {
+  const graph = net((n, x) => {
+    const flat = n.op("flatten", [n.op("matmul", [x, n.constant([3, 8, 8])])]);
+    const p = n.op("polynomial", [flat], { coeffs: [1, 2, 3] });
+    return n.op("matmul", [n.constant([2, 4]), n.op("reshape", [p], { shape: [4, 48] })]);
+  });
+  const { layers, graph: folded } = after(graph, expandPolynomial, foldLinear);
+  expect(layers.map(opOf)).toEqual(["matmul", "flatten", "add", "square", "add", "reshape", "matmul"]);
+  expect(multiplicativeDepth(folded).depth).toBe(3);
+});
+
+it("evenly spaced slices are a slice, and a sum over nothing is a reshape", () => {
+  const ops = (attrs: object, op: "gather" | "sum" | "mean" | "expand", shape = [3, 1, 8]) =>
+    after(
+      net((n, x) => n.op("square", [n.op(op, [x], { ...attrs })]), shape),
+      foldLinear,
+    ).layers.map(opOf);
+  expect(ops({ indices: [5], axis: 2 }, "gather")).toEqual(["slice", "square"]);
+  expect(ops({ indices: [1, 4, 7], axis: -1 }, "gather")).toEqual(["slice", "square"]);
+  expect(ops({ indices: [0, 1, 2] }, "gather")).toEqual(["square"]);
+  expect(ops({ indices: [1, 1] }, "gather")).toEqual(["gather", "square"]);
+  expect(ops({ indices: [2, 1, 0] }, "gather")).toEqual(["gather", "square"]);
+  expect(ops({ axes: [1] }, "sum")).toEqual(["reshape", "square"]);
+  expect(ops({ axes: [1], keep_dims: true }, "mean")).toEqual(["square"]);
+  expect(ops({ axes: [0, 1] }, "mean")).toEqual(["mean", "square"]);
+  expect(ops({ shape: [3, 1, 8] }, "expand")).toEqual(["square"]);
+});
+
+it("a sum of layers that enlarge and repeat is one layer", () => {
+  const graph = net((n, x) => {
+    const large = n.op("conv_transpose2d", [x, n.constant([3, 2, 2, 2])], { stride: 2 });
+    const total = n.op("sum", [x], { axes: [0, 1, 2], keep_dims: true });
+    return n.op("subtract", [large, n.op("expand", [total], { shape: [2, 16, 16] })]);
+  });
+  expect(after(graph, fuseSums).layers.map(opOf)).toEqual(["sum", "sum_of"]);
+});
+
+const opOf = (layer: string) => layer.split(":")[1]!;

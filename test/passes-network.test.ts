@@ -45,6 +45,9 @@ const families: readonly (readonly LayerName[])[] = [
   ["conv2d", "dense", "add", "subtract", "multiply", "negate", "batch_norm"],
   ["conv2d", "dense", "polynomial", "avg_pool", "global_avg_pool", "add"],
   ["conv2d", "dense", "sum_of", "add", "subtract", "multiply"],
+  ["conv_transpose2d", "batch_norm", "multiply", "negate", "polynomial", "add"],
+  ["matmul", "reshape", "multiply", "batch_norm", "polynomial", "negate", "add"],
+  ["gather", "expand", "sum", "mean", "slice", "transpose", "multiply"],
 ];
 
 it.for(families)("passes keep the meaning of networks made of %s %s %s %s and the like", (layers) => {

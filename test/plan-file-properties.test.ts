@@ -12,7 +12,7 @@ import { networks } from "./arbitrary.ts";
 
 it("the plan of any network survives its file and is accepted by both sides", () => {
   fc.assert(
-    fc.property(networks({ maxElements: 200, maxDepth: 4 }), fc.constantFrom(4096, 8192), ({ graph }, degree) => {
+    fc.property(networks({ maxElements: 200, maxDepth: 4 }), fc.constantFrom(8192, 16384), ({ graph }, degree) => {
       const settings = { ...defaultSettings, degree, precision: 1, insecure: true };
       const { plan, bytes } = compileGraph({ graph, settings, diagnostics: new Diagnostics() });
       const again = openPlan(bytes, "random.plan", { insecure: true });

@@ -114,3 +114,12 @@ it("gives machines the same as data, with lines and columns from 1", () => {
     part: "x[1]",
   });
 });
+
+it("a place in a file that is no text is its part, even where a text stands for the file", () => {
+  for (const shown of [text, ""]) {
+    const span: Span = { file: { path: "m.onnx", text: shown }, start: 4, end: 9, part: "node 3 'fc' (Gemm)" };
+    const d = diagnose("unknown-op", span, { name: "wrong", meant: "strong" });
+    expect(renderDiagnostic(d).split("\n")[1]).toBe(" --> m.onnx: node 3 'fc' (Gemm)");
+    expect(diagnosticJson(d).place).toEqual({ path: "m.onnx", part: "node 3 'fc' (Gemm)" });
+  }
+});

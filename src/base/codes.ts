@@ -1,5 +1,6 @@
 import { commandCodes } from "./codes/command.ts";
 import { levelCodes } from "./codes/levels.ts";
+import { onnxCodes } from "./codes/onnx.ts";
 import { packingCodes } from "./codes/packing.ts";
 import { parameterCodes } from "./codes/parameters.ts";
 import { planCodes } from "./codes/plan.ts";
@@ -11,7 +12,7 @@ import { weightCodes } from "./codes/weights.ts";
 /**
  * Every diagnostic of sealwright, by name. Ids are stable and never reused:
  * SW1xx syntax and names, 2xx shapes and ops, 3xx levels and scales, 4xx packing, 5xx parameters,
- * 6xx weight and data files, 7xx plans, 8xx keys, ciphertexts and running, 9xx the command line.
+ * 6xx weight and data files and ONNX models, 7xx plans, 8xx keys, ciphertexts and running, 9xx the command line.
  */
 export const codes = {
   ...syntaxCodes,
@@ -20,6 +21,7 @@ export const codes = {
   ...packingCodes,
   ...parameterCodes,
   ...weightCodes,
+  ...onnxCodes,
   ...planCodes,
   ...runCodes,
   ...commandCodes,

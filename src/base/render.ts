@@ -1,4 +1,4 @@
-import type { Diagnostic, Place } from "./diagnostic.ts";
+import type { Diagnostic, FilePlace, Place } from "./diagnostic.ts";
 import { type Position, positionAt, type Span } from "./span.ts";
 
 /** The longest message and the widest source line that are shown; what is beyond is cut. */
@@ -55,10 +55,17 @@ export function diagnosticJson(d: Diagnostic): DiagnosticJson {
 
 function placeJson(place: Place): PlaceJson | null {
   if (place === "nowhere") return null;
-  if (!("start" in place)) return { path: place.path, ...(place.part === undefined ? {} : { part: place.part }) };
-  if (place.file.text === "") return { path: place.file.path };
-  const { file, start, end } = place;
+  const named = namedPlace(place);
+  if (named !== undefined) return named;
+  const { file, start, end } = place as Span;
   return { path: file.path, start: positionAt(file, start), end: positionAt(file, end) };
+}
+
+/** The file and the part of it, where a place is no range in a text that the user can see. */
+function namedPlace(place: Span | FilePlace): FilePlace | undefined {
+  const { path, part } = "start" in place ? { path: place.file.path, part: place.part } : place;
+  if ("start" in place && place.file.text !== "" && part === undefined) return undefined;
+  return { path, ...(part === undefined ? {} : { part }) };
 }
 
 function noteLines(span: Span): string[] {
@@ -68,16 +75,18 @@ function noteLines(span: Span): string[] {
 /** Where it is, and the source line with the place underlined. Empty for what no user wrote. */
 function placeLines(place: Place, mark: "^" | "-"): string[] {
   if (place === "nowhere") return [];
-  if (!("start" in place))
-    return [` --> ${shown(place.path)}${place.part === undefined ? "" : `: ${shown(place.part)}`}`];
-  const { file, start } = place;
-  if (file.text === "") return file.path.startsWith("<") ? [] : [` --> ${shown(file.path)}`];
-  const { line, column } = positionAt(file, start);
-  const { text, before, width } = excerpt(place);
+  const named = namedPlace(place);
+  if (named !== undefined) {
+    const part = named.part === undefined ? "" : `: ${shown(named.part)}`;
+    return "start" in place && named.path.startsWith("<") ? [] : [` --> ${shown(named.path)}${part}`];
+  }
+  const span = place as Span;
+  const { line, column } = positionAt(span.file, span.start);
+  const { text, before, width } = excerpt(span);
   const number = `${line}`;
   const margin = " ".repeat(number.length);
   return [
-    ` --> ${shown(file.path)}:${line}:${column}`,
+    ` --> ${shown(span.file.path)}:${line}:${column}`,
     `${number} | ${text}`.trimEnd(),
     `${margin} | ${" ".repeat(before)}${mark.repeat(width)}`,
   ];

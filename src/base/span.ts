@@ -9,6 +9,8 @@ export interface Span {
   readonly file: SourceFile;
   readonly start: number;
   readonly end: number;
+  /** What is meant in a file that is no text: `node 3 'conv1' (Conv)`. */
+  readonly part?: string;
   /** Where the block that holds this text was called, when the node comes out of a block. */
   readonly caller?: Span;
 }

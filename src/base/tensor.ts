@@ -5,6 +5,8 @@ export type Shape = readonly number[];
 export interface Tensor {
   readonly shape: Shape;
   readonly data: Float64Array;
+  /** The number that all elements are, where that is known without reading them. */
+  readonly fill?: number;
 }
 
 export function elementCount(shape: Shape): number {
@@ -17,6 +19,19 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 export function tensor(shape: Shape, data: ArrayLike<number>): Tensor {
   return { shape, data: Float64Array.from(data) };
+}
+
+/** A tensor of one number over and over; its data is made when it is first read. */
+export function uniformTensor(shape: Shape, fill: number): Tensor {
+  let known: Float64Array | undefined;
+  return {
+    shape,
+    fill,
+    get data() {
+      known ??= new Float64Array(elementCount(shape)).fill(fill);
+      return known;
+    },
+  };
 }
 
 /** How far apart neighbours of each dimension lie in row-major order. */

@@ -1,15 +1,18 @@
 import { fail } from "../base/diagnostic.ts";
-import { compileModel } from "../driver/compile.ts";
+import { compileGraph } from "../driver/compile.ts";
+import { type ReadModel, readSource } from "../driver/read-model.ts";
 import { openPlan } from "../driver/run-plan.ts";
+import type { Graph } from "../ir/graph.ts";
+import { opNamed } from "../ops/index.ts";
 import { isBundle, readBundle } from "../plan/bundle.ts";
 import type { ClientView, Plan } from "../plan/plan.ts";
 import { verifyClient } from "../plan/verify-plan.ts";
 import { describeContent } from "../weights/file-kind.ts";
 import { renderDiagnostics } from "./diagnostics.ts";
-import { type CompileFlags, compileOptionsOf } from "./flags.ts";
+import { compileOptionsOf } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { modelHost } from "./model-host.ts";
-import { decodeSource, readBytes } from "./read-file.ts";
+import { isOnnx, type ModelFlags, modelIn, refuseOnnxFlags } from "./model-source.ts";
+import { readBytes } from "./read-file.ts";
 
 /** A plan and the bytes of its file. */
 export interface LoadedPlan {
@@ -21,20 +24,35 @@ export interface LoadedPlan {
  * Reads a plan, or compiles a model; the content decides, not the name. With `look` the plan is only to be shown, which an
  * insecure one may be without being asked for.
  */
-export function loadPlan(io: Io, path: string, flags: CompileFlags & { readonly look?: boolean }): LoadedPlan {
+export function loadPlan(io: Io, path: string, flags: ModelFlags & { readonly look?: boolean }): LoadedPlan {
   const bytes = readBytes(io, path);
   if (isSafetensors(bytes)) {
+    refuseOnnxFlags(flags, path, "a plan");
     const insecure = flags.look === true || flags.insecure === true;
     return { plan: openPlan(bytes, path, { insecure }), bytes };
   }
-  refuseOtherKinds(bytes, path, "a model or a plan");
-  const compiled = compileModel(decodeSource(bytes, path), modelHost(io, path), {
-    ...compileOptionsOf(io, flags),
-    observe: { now: () => io.now(), after: (pass) => io.progress(`compiling: ${pass.name} done`) },
+  const compiled = compileGraph(loadModel(io, path, bytes, flags), {
+    now: () => io.now(),
+    after: (pass) => io.progress(`compiling: ${pass.name} done`),
   });
   io.err(renderDiagnostics(compiled.diagnostics));
   io.progress(undefined);
   return { plan: compiled.plan, bytes: compiled.bytes };
+}
+
+/** Reads a model to be computed on numbers, whether or not it can be encrypted; undefined for a plan or a program. */
+export function loadNetwork(io: Io, path: string, flags: ModelFlags): Graph | undefined {
+  const bytes = readBytes(io, path);
+  if (isSafetensors(bytes)) return undefined;
+  const { graph, diagnostics } = loadModel(io, path, bytes, flags);
+  if (graph.nodes.some((node) => opNamed(node.op)!.family === "he")) return undefined;
+  io.err(renderDiagnostics(diagnostics.all));
+  return graph;
+}
+
+function loadModel(io: Io, path: string, bytes: Uint8Array, flags: ModelFlags): ReadModel {
+  if (!isOnnx(bytes, path)) refuseOtherKinds(bytes, path, "a model or a plan");
+  return readSource(modelIn(io, path, bytes, flags).source, compileOptionsOf(io, flags));
 }
 
 /** Reads a plan where a model will not do: keys and ciphertexts belong to one plan. */

@@ -10,6 +10,7 @@ import { decryptCommand } from "./commands/decrypt.ts";
 import { encryptCommand } from "./commands/encrypt.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { importCommand } from "./commands/import.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { opsCommand } from "./commands/ops.ts";
@@ -29,6 +30,7 @@ const commands: readonly ((io: Io) => Command)[] = [
   decryptCommand,
   clientBundleCommand,
   checkCommand,
+  importCommand,
   optCommand,
   calibrateCommand,
   explainCommand,
@@ -67,7 +69,7 @@ const footer = `
 Exit codes: 0 done, 2 wrong use, 3 bad input, 4 unsupported, 5 limit exceeded, 6 refused for security,
 7 failure while running, 8 accuracy not met, 70 a bug in sealwright, 130 and 143 interrupted.
 
-Begin with: sealwright compile MODEL.hen -o MODEL.plan
+Begin with: sealwright compile MODEL.hen -o MODEL.plan      (or MODEL.onnx)
             sealwright inspect MODEL.plan`;
 
 function program(io: Io): Command {

@@ -72,7 +72,8 @@ function besideOf(from: SourceFile): string {
   return `${basename(from.path, ".hen")}.safetensors`;
 }
 
-function isWithin(root: string, full: string): boolean {
+/** Whether a path lies below a folder; both absolute. */
+export function isWithin(root: string, full: string): boolean {
   const way = relative(root, full);
   return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

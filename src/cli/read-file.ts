@@ -40,11 +40,7 @@ export function tryReadBytes(full: string, shown: string, limit = maxBytes): Uin
   }
 }
 
-/** A text file, decoded as UTF-8 with a byte order mark skipped. Bytes that are no UTF-8 are an error, never replaced. */
-export function readSource(io: Io, path: string): SourceFile {
-  return decodeSource(readBytes(io, path, maxTextBytes), path);
-}
-
+/** Bytes as text: UTF-8, a byte order mark skipped. Bytes that are no UTF-8 are an error, never replaced. */
 export function decodeSource(bytes: Uint8Array, path: string): SourceFile {
   const found = tryDecode(bytes, path);
   return isProblem(found) ? failWith(found, badBytePlace(bytes, path)) : found;

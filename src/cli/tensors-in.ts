@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fail } from "../base/diagnostic.ts";
 import { elementCount, type Tensor } from "../base/tensor.ts";
+import { layerName } from "../onnx/index.ts";
 import { checkInputs, type InputOptions } from "../plan/inputs.ts";
-import type { Port } from "../plan/plan.ts";
+import type { ValuePort } from "../plan/plan.ts";
 import { readNpy } from "../weights/npy.ts";
 import { chosen } from "./flags.ts";
 import type { Io } from "./io.ts";
@@ -19,7 +20,7 @@ interface InputFlag {
 }
 
 /** The files that `--input` flags name, for checks of outputs against them. */
-export function inputPaths(io: Io, ports: readonly Port[], flags: readonly string[]): string[] {
+export function inputPaths(io: Io, ports: readonly ValuePort[], flags: readonly string[]): string[] {
   return flags.map((flag) => readFlag(io, ports, flag).path);
 }
 
@@ -29,7 +30,7 @@ export function inputPaths(io: Io, ports: readonly Port[], flags: readonly strin
  */
 export function readInputs(
   io: Io,
-  ports: readonly Port[],
+  ports: readonly ValuePort[],
   flags: readonly string[],
   options: InputOptions,
 ): Map<string, Tensor> {
@@ -52,20 +53,21 @@ export function readInputs(
   return checkInputs(ports, tensors, options);
 }
 
-/** `name=path`, unless that whole text is the name of a file; a path may contain an equals sign. */
-function readFlag(io: Io, ports: readonly Port[], flag: string): InputFlag {
+/**
+ * `name=path`, unless that whole text is the name of a file; a path may contain an equals sign. An input of an ONNX model may
+ * be called as it is there or as the network calls it.
+ */
+function readFlag(io: Io, ports: readonly ValuePort[], flag: string): InputFlag {
   const at = flag.indexOf("=");
   const name = flag.slice(0, Math.max(at, 0));
-  if (
-    at > 0 &&
-    (ports.some((port) => port.name === name) || (/^[\w.]+$/.test(name) && !existsSync(resolve(io.cwd, flag))))
-  ) {
-    return { name, path: flag.slice(at + 1) };
+  const port = ports.find((p) => p.name === name) ?? ports.find((p) => p.name === layerName(name));
+  if (at > 0 && (port !== undefined || (/^[\w.]+$/.test(name) && !existsSync(resolve(io.cwd, flag))))) {
+    return { name: port?.name ?? name, path: flag.slice(at + 1) };
   }
   return { name: undefined, path: flag };
 }
 
-function readInput(io: Io, path: string, port: Port): Tensor {
+function readInput(io: Io, path: string, port: ValuePort): Tensor {
   const bytes = readBytes(io, path, maxInputBytes);
   if (bytes[0] === 0x93) return readNpy(bytes, path);
   const data = parseNumbers(decodeSource(bytes, path).text, path);

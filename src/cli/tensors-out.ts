@@ -15,11 +15,11 @@ export type OutputTargets = ReadonlyMap<string, string>;
 /** Reads `--output F` or, with several outputs, `--output name=F`, and refuses what cannot be written. */
 export function outputTargets(
   io: Io,
-  plan: ClientView,
+  outputs: readonly { readonly name: string }[],
   flags: readonly string[],
   options: OutputOptions,
 ): OutputTargets {
-  const names = plan.outputs.map((port) => port.name);
+  const names = outputs.map((output) => output.name);
   const targets = new Map<string, string>();
   for (const flag of flags) {
     const at = flag.indexOf("=");
@@ -40,10 +40,10 @@ export interface ResultOptions extends OutputOptions {
   readonly machine?: string;
 }
 
-/** Saves the outputs that have a file and prints the others, as text or as JSON. */
+/** Saves the outputs that have a file and prints the others, as text or as JSON. There may be no plan that made them. */
 export function deliver(
   io: Io,
-  plan: ClientView,
+  plan: ClientView | undefined,
   tensors: Tensors,
   targets: OutputTargets,
   options: ResultOptions,
@@ -51,18 +51,17 @@ export function deliver(
   const files = [...targets].map(([name, path]): OutputFile => ({ path, bytes: writeNpy(tensors.get(name)!) }));
   writeFiles(io, files, options);
   const rest = [...tensors].filter(([name]) => !targets.has(name));
-  const banner = insecureBanner(plan);
+  const banner = plan === undefined ? undefined : insecureBanner(plan);
   if (banner !== undefined) io.err(`${banner}\n`);
   if (options.json) io.out(`${JSON.stringify(resultJson(plan, tensors, options.machine))}\n`);
   else if (rest.length > 0) io.out(rest.map(([name, { shape, data }]) => resultText(name, shape, data)).join("\n"));
 }
 
-function resultJson(plan: ClientView, tensors: Tensors, machine: string | undefined): object {
+function resultJson(plan: ClientView | undefined, tensors: Tensors, machine: string | undefined): object {
   return {
     format: "sealwright-outputs",
     version: 1,
-    planId: plan.id,
-    insecure: plan.security.bits === 0,
+    ...(plan === undefined ? {} : { planId: plan.id, insecure: plan.security.bits === 0 }),
     ...(machine === undefined ? {} : { machine }),
     // fromEntries defines properties, so an output may even be called `__proto__`.
     outputs: Object.fromEntries([...tensors].map(([name, { shape, data }]) => [name, { shape, data: [...data] }])),

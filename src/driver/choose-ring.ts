@@ -3,7 +3,7 @@ import { type Diagnostics, fail, SealwrightError } from "../base/diagnostic.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import { evaluate } from "../ir/evaluate.ts";
 import { annotationOf, type Graph } from "../ir/graph.ts";
-import { calibrationSamples } from "../plan/calibration.ts";
+import { calibrationSamples, shapedSamples } from "../plan/calibration.ts";
 import { measureCost } from "../plan/cost.ts";
 import { KeptConstants } from "../plan/kept-constants.ts";
 import { boundBits, type ErrorPrediction, leastBound, predictError, roomMargin } from "../plan/predict-error.ts";
@@ -161,7 +161,7 @@ function levelsAtPrecision(degree: number, security: number, precision: number):
 /** Bits above the scale that the outputs will need, from the network itself: the last prime must hold them with a sign and a margin. */
 function headroomFor(network: Graph): number {
   let largest = 1;
-  for (const sample of calibrationSamples(network)) {
+  for (const sample of [...calibrationSamples(network), ...shapedSamples(network)]) {
     for (const { data } of evaluate(network, sample).values())
       for (const v of data) largest = Math.max(largest, Math.abs(v));
   }

@@ -1,32 +1,21 @@
-import { type ModelHost, parseModel } from "../../grammar/index.ts";
+import type { ModelHost } from "../../grammar/index.ts";
 import { pipeline } from "../../passes/pipeline.ts";
-import { readSettings, type Settings } from "../../passes/settings.ts";
+import type { Settings } from "../../passes/settings.ts";
 import { type Diagnostic, Diagnostics, SealwrightError } from "../base/diagnostic.ts";
-import { ownOptions } from "../base/own-options.ts";
 import type { SourceFile } from "../base/span.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
 import type { Plan } from "../plan/plan.ts";
 import { writePlan } from "../plan/plan-file.ts";
-import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
 import { type Candidate, chooseRing, degreesToTry, largestDegree, type Ring, type RingRequest } from "./choose-ring.ts";
 import { describePlan } from "./describe-plan.ts";
+import type { OnnxSource } from "./import-onnx.ts";
 import { type PassObserver, runPasses } from "./pass-manager.ts";
+import { type ModelSource, type ReadModel, type ReadOptions, readModel, readSource } from "./read-model.ts";
 
-export interface CompileOptions {
-  /** Settings that win over the model's `target seal`, by key. */
-  readonly overrides?: ReadonlyMap<string, AttrValue>;
-  /** Allows parameters that break the security tables where nothing else fits; the plan is marked. */
-  readonly insecure?: boolean;
-  /** Times of the machine that will run the plan; the same table, the same plan. Default the one that ships. */
-  readonly costTable?: CostTable;
-  /** Options of passes that win over their defaults, by pass name: what a benchmark switches off to see what it brings. */
-  readonly passOptions?: PassOptions;
+export interface CompileOptions extends ReadOptions {
   readonly observe?: PassObserver;
 }
-
-type PassOptions = ReadonlyMap<string, AttrRecord>;
 
 export interface Compiled {
   readonly plan: Plan;
@@ -37,38 +26,20 @@ export interface Compiled {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** A model that was read, with what its target and the overrides ask for. */
-export interface ReadModel {
-  readonly graph: Graph;
-  readonly settings: Settings;
-  readonly passOptions?: PassOptions;
-  readonly diagnostics: Diagnostics;
-}
-
 const packIndex = pipeline.findIndex((pass) => pass.name === "pack");
 /** Passes on tensors, the same for every ring. */
 const networkPasses = pipeline.slice(0, packIndex);
 /** Passes that depend on the ring. */
 const ringPasses = pipeline.slice(packIndex);
 
-/** Parses a model. Throws a SealwrightError with everything that is wrong with it. */
-export function readModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): ReadModel {
-  const {
-    overrides = new Map(),
-    insecure = false,
-    costTable = defaultCostTable,
-    passOptions = new Map(),
-  } = ownOptions(options);
-  const diagnostics = new Diagnostics();
-  const model = parseModel(file, host, diagnostics);
-  const settings = readSettings(model?.targets ?? [], overrides, diagnostics);
-  diagnostics.throwIfErrors();
-  return { graph: model!.graph, settings: { ...settings, insecure, costTable }, passOptions, diagnostics };
-}
-
 /** Compiles a model to a plan. Throws a SealwrightError when it cannot be done, with the reason. */
 export function compileModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): Compiled {
   return compileGraph(readModel(file, host, options), options.observe);
+}
+
+/** Compiles an ONNX model to a plan. Throws a SealwrightError when it cannot be done, with the reason. */
+export function compileOnnx(source: OnnxSource, options: CompileOptions = {}): Compiled {
+  return compileGraph(readSource(source, options), options.observe);
 }
 
 /** Compiles a network that was read or built. */
@@ -88,15 +59,21 @@ function checkMemory(neededBytes: number, { settings: { maxMemory: allowedBytes 
   diagnostics.throwIfErrors();
 }
 
-/** Runs the passes up to and including `stopAfter` and returns the graph it leaves, with the settings it was made by. */
-export function compileTo(
-  file: SourceFile,
-  host: ModelHost,
-  stopAfter: string,
-  options: CompileOptions = {},
-): { readonly graph: Graph; readonly settings: Settings; readonly diagnostics: readonly Diagnostic[] } {
-  const model = readModel(file, host, options);
-  const graph = graphAfter(model, stopAfter, options.observe);
+/** A network as some pass leaves it, with the settings it was made by. */
+export interface Stage {
+  readonly graph: Graph;
+  readonly settings: Settings;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Runs the passes up to and including `stopAfter` and returns the graph it leaves. */
+export function compileTo(file: SourceFile, host: ModelHost, stopAfter: string, options: CompileOptions = {}): Stage {
+  return compileGraphTo(readModel(file, host, options), stopAfter, options.observe);
+}
+
+/** The same for a network that was read or built. */
+export function compileGraphTo(model: ReadModel, stopAfter: string, observe?: PassObserver): Stage {
+  const graph = graphAfter(model, stopAfter, observe);
   return { graph, settings: model.settings, diagnostics: model.diagnostics.all };
 }
 
@@ -113,8 +90,13 @@ function graphAfter(model: ReadModel, stopAfter: string, observe: PassObserver |
 
 /** Everything a compilation would report, errors included. */
 export function checkModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): readonly Diagnostic[] {
+  return checkSource({ file, host }, options);
+}
+
+/** The same for a text or an ONNX file. */
+export function checkSource(source: ModelSource, options: CompileOptions = {}): readonly Diagnostic[] {
   try {
-    return compileModel(file, host, options).diagnostics;
+    return compileGraph(readSource(source, options), options.observe).diagnostics;
   } catch (error) {
     if (error instanceof SealwrightError) return error.diagnostics;
     throw error;

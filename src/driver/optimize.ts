@@ -1,10 +1,9 @@
 import type { ModelHost } from "../../grammar/index.ts";
 import type { Pass } from "../../passes/pass.ts";
-import type { Diagnostic } from "../base/diagnostic.ts";
 import type { SourceFile } from "../base/span.ts";
-import type { Graph } from "../ir/graph.ts";
-import { type CompileOptions, readModel } from "./compile.ts";
-import { runPasses } from "./pass-manager.ts";
+import type { CompileOptions, Stage } from "./compile.ts";
+import { type PassObserver, runPasses } from "./pass-manager.ts";
+import { type ReadModel, readModel } from "./read-model.ts";
 
 /** Parses a model or a dump and runs just these passes on it. Throws a SealwrightError when anything is wrong. */
 export function optimizeModel(
@@ -12,7 +11,16 @@ export function optimizeModel(
   host: ModelHost,
   passes: readonly Pass[],
   options: CompileOptions = {},
-): { readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] } {
-  const { graph, settings, diagnostics } = readModel(file, host, options);
-  return { graph: runPasses(graph, passes, { settings, diagnostics }, options.observe), diagnostics: diagnostics.all };
+): Stage {
+  return optimizeGraph(readModel(file, host, options), passes, options.observe);
+}
+
+/** Runs just these passes on a network that was read or built. */
+export function optimizeGraph(model: ReadModel, passes: readonly Pass[], observe?: PassObserver): Stage {
+  const { graph, settings, diagnostics } = model;
+  return {
+    graph: runPasses(graph, passes, { settings, diagnostics }, observe),
+    settings,
+    diagnostics: diagnostics.all,
+  };
 }

@@ -1,7 +1,7 @@
 import { CompilerBug, fail } from "../base/diagnostic.ts";
 import { elementCount, sameShape, type Tensor } from "../base/tensor.ts";
 import { opNamed } from "../ops/index.ts";
-import type { Graph, Node, NodeId } from "./graph.ts";
+import type { Graph, Node, NodeId, NodeOf } from "./graph.ts";
 
 /**
  * The reference meaning of a network, packed or leveled graph: what its outputs are for these inputs, in float64.
@@ -28,7 +28,7 @@ export function evaluateAll(graph: Graph, inputs: ReadonlyMap<string, Tensor>): 
 }
 
 /** The inputs of a network, packed or leveled graph, in order. */
-export function inputsOf(graph: Graph): Node[] {
+export function inputsOf(graph: Graph): NodeOf<"input">[] {
   return graph.nodes.filter((node) => node.op === "input");
 }
 

@@ -73,7 +73,8 @@ export function printValue(value: AttrValue, nameOf: (tensor: Tensor) => string)
   if (typeof value === "string") return printText(value);
   if (typeof value === "bigint" || typeof value === "boolean") return `${value}`;
   if (Array.isArray(value)) return `[${value.map((v: AttrValue) => printValue(v, nameOf)).join(", ")}]`;
-  if (isTensor(value)) return value.data.length <= inlineNumbers ? printInline(value) : printWeight(nameOf(value));
+  if (isTensor(value))
+    return elementCount(value.shape) <= inlineNumbers ? printInline(value) : printWeight(nameOf(value));
   const entries = sortedEntries(value as AttrRecord).map(([key, v]) => `${printKey(key)} = ${printValue(v, nameOf)}`);
   return entries.length === 0 ? "{}" : `{ ${entries.join(", ")} }`;
 }

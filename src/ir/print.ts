@@ -1,5 +1,5 @@
 import { invariant } from "../base/diagnostic.ts";
-import type { Tensor } from "../base/tensor.ts";
+import { elementCount, type Tensor } from "../base/tensor.ts";
 import { type AttrSpec, type AttrValue, isTensor } from "../ops/attributes.ts";
 import { opNamed } from "../ops/index.ts";
 import { printType } from "../ops/value-type.ts";
@@ -37,7 +37,7 @@ export function graphTensors(graph: Graph): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
   for (const node of graph.nodes) {
     for (const [, value] of writtenAttributes(node)) {
-      if (!isTensor(value) || value.data.length <= inlineNumbers) continue;
+      if (!isTensor(value) || elementCount(value.shape) <= inlineNumbers) continue;
       invariant(!tensors.has(node.name), `'${node.name}' has two large tensors`);
       tensors.set(node.name, value);
     }
@@ -67,7 +67,7 @@ function writtenAttributes(node: Node): [string, AttrValue][] {
   });
 }
 
-function printAnnotation(annotation: Annotation, nameOf: () => string): string {
+export function printAnnotation(annotation: Annotation, nameOf: () => string): string {
   const { name, positional, named } = annotation;
   const parts = positional.map((value) => printValue(value, nameOf));
   for (const [key, value] of sortedEntries(named)) parts.push(`${printKey(key)} = ${printValue(value, nameOf)}`);

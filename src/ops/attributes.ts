@@ -24,7 +24,10 @@ export type AttrSpec = { readonly [name: string]: Attr<any> };
 export type AttrsOf<S extends AttrSpec> = { readonly [K in keyof S]: S[K] extends Attr<infer T> ? T : never };
 
 export function isTensor(raw: AttrValue): raw is Tensor {
-  return typeof raw === "object" && !Array.isArray(raw) && "data" in raw && raw.data instanceof Float64Array;
+  if (typeof raw !== "object" || Array.isArray(raw)) return false;
+  const data = Object.getOwnPropertyDescriptor(raw, "data");
+  // Numbers that are made when they are read are not read here.
+  return data !== undefined && (data.get !== undefined || data.value instanceof Float64Array);
 }
 
 const isInteger = (raw: AttrValue): raw is number => typeof raw === "number" && Number.isSafeInteger(raw);

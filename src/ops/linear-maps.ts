@@ -2,8 +2,16 @@ import type { LinearMap } from "../base/linear-map.ts";
 
 const one = Float64Array.of(1);
 
-/** Copies: row `r` of the result is element `source(r)` of the only operand. */
-export function selection(inputSize: number, outputSize: number, source: (row: number) => number): LinearMap {
+/** Copies: element `r` of the result is element `sources[r]` of the only operand, which has `inputSize` elements. */
+export function selection(inputSize: number, sources: Int32Array): LinearMap {
+  return copies(inputSize, sources.length, (row) => sources[row]!);
+}
+
+export function identityMap(size: number): LinearMap {
+  return copies(size, size, (row) => row);
+}
+
+function copies(inputSize: number, outputSize: number, source: (row: number) => number): LinearMap {
   return {
     inputSizes: [inputSize],
     outputSize,
@@ -13,6 +21,16 @@ export function selection(inputSize: number, outputSize: number, source: (row: n
   };
 }
 
-export function identityMap(size: number): LinearMap {
-  return selection(size, size, (row) => row);
+/** The elements that a selection takes. */
+export function picked(data: Float64Array, sources: Int32Array): Float64Array {
+  const result = new Float64Array(sources.length);
+  for (let i = 0; i < sources.length; i++) result[i] = data[sources[i]!]!;
+  return result;
+}
+
+/** Each number `times` times in a row: a value per channel as a value per element. */
+export function perChannel(values: Float64Array, times: number): Float64Array {
+  const spread = new Float64Array(values.length * times);
+  for (let c = 0; c < values.length; c++) spread.fill(values[c]!, c * times, (c + 1) * times);
+  return spread;
 }

@@ -12,7 +12,8 @@ const pairOf: readonly InputSpec[] = [
 ];
 const input: InputSpec = { name: "input", doc: "any value", takes: "encrypted" };
 
-function elementwiseShape(op: string, left: Operand, right: Operand): Shape | Problem {
+/** The shape of a layer that meets each element of one operand with one of the other, or what is wrong with them. */
+export function elementwiseShape(op: string, left: Operand, right: Operand): Shape | Problem {
   if (left.constant && right.constant) return problem("needs-encrypted", { op, operand: left.name });
   const mismatch = () => problem("shape-mismatch", { op, left: left.shape, right: right.shape });
   if (!left.constant && !right.constant) return sameShape(left.shape, right.shape) ? left.shape : mismatch();
@@ -24,7 +25,7 @@ function elementwiseShape(op: string, left: Operand, right: Operand): Shape | Pr
  * Applies `f` element by element; the smaller operand is repeated. The larger one is known by its rank or, at equal ranks,
  * its size, so it does not matter which operand is the constant.
  */
-function elementwise(left: Tensor, right: Tensor, f: (a: number, b: number) => number): Tensor {
+export function elementwise(left: Tensor, right: Tensor, f: (a: number, b: number) => number): Tensor {
   const ranks = left.shape.length - right.shape.length;
   if (ranks > 0 || (ranks === 0 && left.data.length >= right.data.length)) {
     const at = stridedIndices(left.shape, broadcastStrides(right.shape, left.shape)!);

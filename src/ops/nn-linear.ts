@@ -2,12 +2,16 @@ import { isProblem, type Problem, problem } from "../base/diagnostic.ts";
 import type { LinearMap } from "../base/linear-map.ts";
 import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
+import { convolve } from "./convolve.ts";
+import { perChannel } from "./linear-maps.ts";
 import { defineOp, type InputSpec, type Operand } from "./op.ts";
 import { needsImage, sized, type Window, windowResult } from "./shapes.ts";
 
-const biasSpec: InputSpec = { name: "bias", doc: "one number per output", takes: "constant", optional: true };
+/** The bias of a layer with a weight. */
+export const biasSpec: InputSpec = { name: "bias", doc: "one number per output", takes: "constant", optional: true };
 
-function wrongBias(op: string, bias: Operand | undefined, outputs: number): Problem | undefined {
+/** What is wrong with the bias of a layer with so many outputs, or output channels. */
+export function wrongBias(op: string, bias: Operand | undefined, outputs: number): Problem | undefined {
   if (bias === undefined || (bias.shape.length === 1 && bias.shape[0] === outputs)) return undefined;
   const because = `the weight has ${outputs} output(s)`;
   return problem("operand-shape", { op, operand: "bias", found: bias.shape, allowed: `[${outputs}]`, because });
@@ -114,45 +118,6 @@ function outputSize(input: Shape, window: Window): readonly [number, number] {
   return windowResult("conv2d", input, window) as readonly [number, number];
 }
 
-/** One tap of one kernel at a time over the whole image, so that the inner loop runs along rows. */
-function convolve(input: Tensor, weight: Tensor, bias: Tensor | undefined, window: Window): Tensor {
-  const [, height, width] = input.shape as [number, number, number];
-  const [outputs, perGroup, kernelHeight, kernelWidth] = weight.shape as [number, number, number, number];
-  const [outHeight, outWidth] = outputSize(input.shape, window);
-  const { stride, pad, dilation } = window;
-  const groupOutputs = (outputs * perGroup) / input.shape[0]!;
-  const result = new Float64Array(outputs * outHeight * outWidth);
-  let tap = 0;
-  for (let o = 0; o < outputs; o++) {
-    const plane = o * outHeight * outWidth;
-    if (bias !== undefined) result.fill(bias.data[o]!, plane, plane + outHeight * outWidth);
-    const firstChannel = Math.floor(o / groupOutputs) * perGroup;
-    for (let i = 0; i < perGroup; i++) {
-      const image = (firstChannel + i) * height * width;
-      for (let ky = 0; ky < kernelHeight; ky++) {
-        for (let kx = 0; kx < kernelWidth; kx++) {
-          const w = weight.data[tap++]!;
-          const [x0, x1] = insideRange(outWidth, width, stride[1], kx * dilation[1] - pad[1]);
-          for (let y = 0; y < outHeight; y++) {
-            const row = y * stride[0] + ky * dilation[0] - pad[0];
-            if (row < 0 || row >= height) continue;
-            const from = image + row * width + kx * dilation[1] - pad[1];
-            const to = plane + y * outWidth;
-            for (let x = x0; x < x1; x++) result[to + x]! += w * input.data[from + x * stride[1]]!;
-          }
-        }
-      }
-    }
-  }
-  return { shape: [outputs, outHeight, outWidth], data: result };
-}
-
-/** The half-open range of `v` in 0 .. count for which `v * stride + offset` lies in 0 .. size. */
-function insideRange(count: number, size: number, stride: number, offset: number): readonly [number, number] {
-  const first = Math.max(0, Math.ceil(-offset / stride));
-  return [first, Math.min(count, Math.floor((size - 1 - offset) / stride) + 1)];
-}
-
 function convMap(input: Shape, weight: Shape, window: Window, groups: number): LinearMap {
   const [channels, height, width] = input as [number, number, number];
   const [outputs, perGroup, kernelHeight, kernelWidth] = weight as [number, number, number, number];
@@ -184,13 +149,6 @@ function convMap(input: Shape, weight: Shape, window: Window, groups: number): L
     coefficients: ([w]) => w!.data,
     bias: ([, b]) => (b === undefined ? undefined : perChannel(b.data, perPlane)),
   };
-}
-
-/** Each number `times` times in a row: a value per channel as a value per element. */
-function perChannel(values: Float64Array, times: number): Float64Array {
-  const spread = new Float64Array(values.length * times);
-  for (let c = 0; c < values.length; c++) spread.fill(values[c]!, c * times, (c + 1) * times);
-  return spread;
 }
 
 export const batch_norm = defineOp({
@@ -228,11 +186,15 @@ export const batch_norm = defineOp({
   },
   depth: () => 1,
   evaluate: ([input, scale, shift, mean, variance], { epsilon }) => {
-    const perPlane = elementCount(input!.shape.slice(1));
-    const data = input!.data.map((x, at) => {
-      const c = Math.floor(at / perPlane);
-      return (scale!.data[c]! * (x - mean!.data[c]!)) / Math.sqrt(variance!.data[c]! + epsilon) + shift!.data[c]!;
-    });
+    const channels = input!.shape[0]!;
+    const perPlane = input!.data.length / channels;
+    const data = new Float64Array(input!.data.length);
+    for (let c = 0, at = 0; c < channels; c++) {
+      const [factor, center, summand] = [scale!.data[c]!, mean!.data[c]!, shift!.data[c]!];
+      const deviation = Math.sqrt(variance!.data[c]! + epsilon);
+      for (const end = at + perPlane; at < end; at++)
+        data[at] = (factor * (input!.data[at]! - center)) / deviation + summand;
+    }
     return { shape: input!.shape, data };
   },
   linear: ([input], { epsilon }) => {

@@ -1,8 +1,8 @@
 import { isProblem, type Problem, problem } from "../base/diagnostic.ts";
-import { elementCount, rowMajorStrides, type Shape, type Tensor } from "../base/tensor.ts";
+import type { Shape, Tensor } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
 import { defineOp, type Operand } from "./op.ts";
-import { axisOf, needsImage, sized, stridedIndices, type Window, windowResult } from "./shapes.ts";
+import { insideRange, needsImage, sized, type Window, windowResult } from "./shapes.ts";
 
 const imageSpec = { name: "input", doc: "image [C, H, W]", takes: "encrypted" } as const;
 const poolAttrs = {
@@ -11,47 +11,63 @@ const poolAttrs = {
   pad: attr.sides("padding around the image", [0, 0, 0, 0]),
 };
 
-type PoolAttrs = Omit<Window, "dilation">;
+interface PoolAttrs extends Omit<Window, "dilation"> {
+  readonly dilation?: Window["dilation"];
+}
 
 /** The window a pool moves, its stride 0 read as the kernel. */
-export function poolWindow({ kernel, stride, pad }: PoolAttrs): Window {
-  return { kernel, stride: [stride[0] || kernel[0], stride[1] || kernel[1]], pad, dilation: [1, 1] };
+export function poolWindow({ kernel, stride, pad, dilation = [1, 1] }: PoolAttrs): Window {
+  return { kernel, stride: [stride[0] || kernel[0], stride[1] || kernel[1]], pad, dilation };
 }
 
 function poolShape(op: string, input: Operand, attrs: PoolAttrs, padCounts: boolean): Shape | Problem {
   const wrong = needsImage(op, input);
   if (wrong !== undefined) return wrong;
+  const window = poolWindow(attrs);
+  const size = windowResult(op, input.shape, window);
+  if (isProblem(size)) return size;
   const { kernel, pad } = attrs;
-  const onlyPadding = pad.some((p, side) => p >= kernel[side % 2]!);
-  if (onlyPadding && !padCounts) return problem("pad-exceeds-kernel", { op, pad, kernel });
-  const size = windowResult(op, input.shape, poolWindow(attrs));
-  return isProblem(size) ? size : sized(op, [input.shape[0]!, ...size]);
+  const someMissAll = ([0, 1] as const).some((d) => missesAll(window, d, size[d], input.shape[1 + d]!));
+  if (someMissAll && !padCounts) return problem("pad-exceeds-kernel", { op, pad, kernel });
+  return sized(op, [input.shape[0]!, ...size]);
 }
 
-/** Calls `reduce` with each window's elements that lie inside the image, in row-major order. */
-function pool(input: Tensor, window: Window, reduce: (inside: readonly number[]) => number): Tensor {
+/** Whether some of `count` windows has no tap in 0 .. size along one direction. */
+function missesAll({ kernel, stride, pad, dilation }: Window, d: 0 | 1, count: number, size: number): boolean {
+  for (let i = 0; i < count; i++) {
+    const [from, to] = insideRange(kernel[d], size, dilation[d], i * stride[d] - pad[d]);
+    if (from >= to) return true;
+  }
+  return false;
+}
+
+/** Calls `reduce` with the taps of a window inside the image: the first one's index, and how many rows and columns of them. */
+function pool(
+  input: Tensor,
+  window: Window,
+  reduce: (data: Float64Array, first: number, rows: number, columns: number) => number,
+): Tensor {
   const [channels, height, width] = input.shape as [number, number, number];
   const [outHeight, outWidth] = windowResult("pool", input.shape, window) as readonly [number, number];
-  const { kernel, stride, pad } = window;
+  const { kernel, stride, pad, dilation } = window;
+  const across = Array.from({ length: outWidth }, (_, x) =>
+    insideRange(kernel[1], width, dilation[1], x * stride[1] - pad[1]),
+  );
   const data = new Float64Array(channels * outHeight * outWidth);
   let at = 0;
   for (let c = 0; c < channels; c++) {
-    for (let y = -pad[0]; y <= (outHeight - 1) * stride[0] - pad[0]; y += stride[0]) {
-      for (let x = -pad[1]; x <= (outWidth - 1) * stride[1] - pad[1]; x += stride[1]) {
-        const inside: number[] = [];
-        for (let row = Math.max(y, 0); row < Math.min(y + kernel[0], height); row++) {
-          for (let column = Math.max(x, 0); column < Math.min(x + kernel[1], width); column++) {
-            inside.push(input.data[(c * height + row) * width + column]!);
-          }
-        }
-        data[at++] = reduce(inside);
+    for (let y = 0; y < outHeight; y++) {
+      const top = y * stride[0] - pad[0];
+      const [y0, y1] = insideRange(kernel[0], height, dilation[0], top);
+      const line = (c * height + top + y0 * dilation[0]) * width - pad[1];
+      for (let x = 0; x < outWidth; x++) {
+        const [x0, x1] = across[x]!;
+        data[at++] = reduce(input.data, line + x * stride[1] + x0 * dilation[1], y1 - y0, x1 - x0);
       }
     }
   }
   return { shape: [channels, outHeight, outWidth], data };
 }
-
-const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 export const avg_pool = defineOp({
   doc: "Average over windows of an image. Without `count_include_pad` a window at the border divides by the number of elements inside the image.",
@@ -62,8 +78,15 @@ export const avg_pool = defineOp({
   depth: () => 1,
   evaluate: ([input], attrs) => {
     const area = attrs.kernel[0] * attrs.kernel[1];
-    const divisor = (inside: number) => (attrs.count_include_pad ? area : inside);
-    return pool(input!, poolWindow(attrs), (inside) => sum(inside) / divisor(inside.length));
+    const width = input!.shape[2]!;
+    return pool(input!, poolWindow(attrs), (data, first, rows, columns) => {
+      let sum = 0;
+      for (let y = 0; y < rows; y++) {
+        const line = first + y * width;
+        for (let x = 0; x < columns; x++) sum += data[line + x]!;
+      }
+      return sum / (attrs.count_include_pad ? area : rows * columns);
+    });
   },
   linear: ([input], attrs) => {
     const [channels, height, width] = input!.shape as [number, number, number];
@@ -125,74 +148,22 @@ export const max_pool = defineOp({
   doc: "Largest element of each window of an image; padding never wins.",
   example: "p = max_pool(c, kernel = 2)",
   inputs: [imageSpec],
-  attrs: poolAttrs,
+  attrs: {
+    ...poolAttrs,
+    dilation: attr.pair("distance between neighbouring elements of a window", [1, 65535], [1, 1]),
+  },
   shape: ([input], attrs) => poolShape("max_pool", input!, attrs, false),
   depth: () => 0,
-  evaluate: ([input], attrs) => pool(input!, poolWindow(attrs), (inside) => inside.reduce((a, b) => Math.max(a, b))),
+  evaluate: ([input], attrs) => {
+    const [down, across] = [attrs.dilation[0] * input!.shape[2]!, attrs.dilation[1]];
+    return pool(input!, poolWindow(attrs), (data, first, rows, columns) => {
+      let largest = Number.NEGATIVE_INFINITY;
+      for (let y = 0; y < rows; y++) {
+        const line = first + y * down;
+        for (let x = 0; x < columns; x++) largest = Math.max(largest, data[line + x * across]!);
+      }
+      return largest;
+    });
+  },
   notEncrypted: "use avg_pool, or a convolution with stride; retrain the network with it",
 });
-
-export const mean = defineOp({
-  doc: "Average over some axes. With `keep_dims` they stay as dimensions of size 1, else they vanish.",
-  example: "m = mean(x, axes = [1, 2])",
-  inputs: [{ name: "input", doc: "any value", takes: "encrypted" }],
-  attrs: {
-    axes: attr.integers("axes to average over; negative ones count from the last", [-64, 63]),
-    keep_dims: attr.boolean("keep the averaged axes as dimensions of size 1", false),
-  },
-  shape: ([input], { axes, keep_dims }) => {
-    const rank = input!.shape.length;
-    for (const axis of axes) {
-      if (axisOf(axis, rank) === undefined)
-        return problem("axis-out-of-range", { op: "mean", attribute: "axes", axis, rank });
-    }
-    const averaged = new Set(axes.map((axis) => axisOf(axis, rank)));
-    if (averaged.size < axes.length || axes.length === 0) {
-      const allowed = "at least one axis, each once";
-      return problem("bad-attribute", { op: "mean", attribute: "axes", found: `[${axes.join(", ")}]`, allowed });
-    }
-    return input!.shape.flatMap((size, d) => (averaged.has(d) ? (keep_dims ? [1] : []) : [size]));
-  },
-  depth: () => 1,
-  evaluate: ([input], { axes, keep_dims }) => {
-    const { kept, averaged } = split(input!.shape, axes);
-    const strides = rowMajorStrides(input!.shape);
-    const keptSizes = kept.map((d) => input!.shape[d]!);
-    const keptStrides = rowMajorStrides(keptSizes);
-    const result = new Float64Array(elementCount(keptSizes));
-    for (const [at, value] of input!.data.entries()) {
-      let to = 0;
-      for (const [k, d] of kept.entries()) to += (Math.floor(at / strides[d]!) % input!.shape[d]!) * keptStrides[k]!;
-      result[to]! += value;
-    }
-    const count = elementCount(averaged.map((d) => input!.shape[d]!));
-    const shape = keep_dims ? input!.shape.map((size, d) => (averaged.includes(d) ? 1 : size)) : keptSizes;
-    return { shape, data: result.map((s) => s / count) };
-  },
-  linear: ([input], { axes }) => {
-    const { kept, averaged } = split(input!.shape, axes);
-    const strides = rowMajorStrides(input!.shape);
-    const along = (dims: readonly number[]) =>
-      stridedIndices(
-        dims.map((d) => input!.shape[d]!),
-        dims.map((d) => strides[d]!),
-      );
-    const [starts, offsets] = [along(kept), along(averaged)];
-    return {
-      inputSizes: [elementCount(input!.shape)],
-      outputSize: starts.length,
-      forRow: (row, visit) => {
-        const start = starts[row]!;
-        for (let i = 0; i < offsets.length; i++) visit(0, start + offsets[i]!, 0);
-      },
-      coefficients: () => Float64Array.of(1 / offsets.length),
-      bias: () => undefined,
-    };
-  },
-});
-
-function split(shape: Shape, axes: readonly number[]): { readonly kept: number[]; readonly averaged: number[] } {
-  const chosen = new Set(axes.map((axis) => axisOf(axis, shape.length)));
-  const dims = shape.map((_, d) => d);
-  return { kept: dims.filter((d) => !chosen.has(d)), averaged: dims.filter((d) => chosen.has(d)) };
-}

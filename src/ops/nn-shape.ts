@@ -1,7 +1,7 @@
 import { type Problem, problem } from "../base/diagnostic.ts";
 import { elementCount, rowMajorStrides, type Shape } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
-import { identityMap, selection } from "./linear-maps.ts";
+import { identityMap, picked, selection } from "./linear-maps.ts";
 import { defineOp, type InputSpec } from "./op.ts";
 import { maxElements, sized, stridedIndices } from "./shapes.ts";
 
@@ -48,27 +48,21 @@ export const transpose = defineOp({
     return complete ? perm.map((d) => x!.shape[d]!) : problem("not-a-permutation", { op: "transpose", perm, rank });
   },
   depth: () => 0,
-  evaluate: ([x], { perm }) => {
-    const strides = rowMajorStrides(x!.shape);
-    const shape = perm.map((d) => x!.shape[d]!);
-    const own = rowMajorStrides(shape);
-    const data = new Float64Array(x!.data.length);
-    for (const [from, value] of x!.data.entries()) {
-      let to = 0;
-      for (const [d, axis] of perm.entries()) to += (Math.floor(from / strides[axis]!) % x!.shape[axis]!) * own[d]!;
-      data[to] = value;
-    }
-    return { shape, data };
-  },
-  linear: ([x], { perm }) => {
-    const strides = rowMajorStrides(x!.shape);
-    const source = stridedIndices(
-      perm.map((d) => x!.shape[d]!),
-      perm.map((d) => strides[d]!),
-    );
-    return selection(source.length, source.length, (row) => source[row]!);
-  },
+  evaluate: ([x], { perm }) => ({
+    shape: perm.map((d) => x!.shape[d]!),
+    data: picked(x!.data, transposedSources(x!.shape, perm)),
+  }),
+  linear: ([x], { perm }) => selection(elementCount(x!.shape), transposedSources(x!.shape, perm)),
 });
+
+/** For each element of the transposed value, the one it copies. */
+function transposedSources(shape: Shape, perm: readonly number[]): Int32Array {
+  const strides = rowMajorStrides(shape);
+  return stridedIndices(
+    perm.map((d) => shape[d]!),
+    perm.map((d) => strides[d]!),
+  );
+}
 
 export const slice = defineOp({
   doc: "A part of a value: indices begin, begin + step, ... below end of each dimension. Usually free: the layout just looks at fewer slots.",
@@ -93,7 +87,7 @@ export const slice = defineOp({
     }
     const ranges = sliceRanges(x!.shape, attrs);
     const dim = ranges.findIndex(({ begin, end }, d) => begin >= end || end > x!.shape[d]!);
-    if (dim < 0) return ranges.map((r) => Math.ceil((r.end - r.begin) / r.step));
+    if (dim < 0) return sliceSizes(x!.shape, attrs);
     return problem("slice-out-of-range", {
       op: "slice",
       dim,
@@ -103,29 +97,11 @@ export const slice = defineOp({
     });
   },
   depth: () => 0,
-  evaluate: ([x], attrs) => {
-    const ranges = sliceRanges(x!.shape, attrs);
-    const strides = rowMajorStrides(x!.shape);
-    const kept = x!.data.filter((_, at) =>
-      ranges.every(({ begin, end, step }, d) => {
-        const i = Math.floor(at / strides[d]!) % x!.shape[d]!;
-        return i >= begin && i < end && (i - begin) % step === 0;
-      }),
-    );
-    return { shape: ranges.map((r) => Math.ceil((r.end - r.begin) / r.step)), data: kept };
-  },
-  linear: ([x], attrs) => {
-    const ranges = sliceRanges(x!.shape, attrs);
-    const strides = rowMajorStrides(x!.shape);
-    const sizes = ranges.map((r) => Math.ceil((r.end - r.begin) / r.step));
-    const start = ranges.reduce((sum, r, d) => sum + r.begin * strides[d]!, 0);
-    const source = stridedIndices(
-      sizes,
-      ranges.map((r, d) => r.step * strides[d]!),
-      start,
-    );
-    return selection(elementCount(x!.shape), source.length, (row) => source[row]!);
-  },
+  evaluate: ([x], attrs) => ({
+    shape: sliceSizes(x!.shape, attrs),
+    data: picked(x!.data, slicedSources(x!.shape, attrs)),
+  }),
+  linear: ([x], attrs) => selection(elementCount(x!.shape), slicedSources(x!.shape, attrs)),
 });
 
 interface SliceAttrs {
@@ -136,6 +112,21 @@ interface SliceAttrs {
 
 function sliceRanges(shape: Shape, { begin, end, step }: SliceAttrs) {
   return shape.map((_, d) => ({ begin: begin[d]!, end: end[d]!, step: step[d] ?? 1 }));
+}
+
+function sliceSizes(shape: Shape, attrs: SliceAttrs): number[] {
+  return sliceRanges(shape, attrs).map((r) => Math.ceil((r.end - r.begin) / r.step));
+}
+
+/** For each element of the slice, the one it copies. */
+function slicedSources(shape: Shape, attrs: SliceAttrs): Int32Array {
+  const ranges = sliceRanges(shape, attrs);
+  const strides = rowMajorStrides(shape);
+  return stridedIndices(
+    sliceSizes(shape, attrs),
+    ranges.map((r, d) => r.step * strides[d]!),
+    ranges.reduce((sum, r, d) => sum + r.begin * strides[d]!, 0),
+  );
 }
 
 export const pad = defineOp({

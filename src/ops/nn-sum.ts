@@ -3,14 +3,33 @@ import type { LinearMap } from "../base/linear-map.ts";
 import { type Shape, sameShape, type Tensor } from "../base/tensor.ts";
 import { type Attr, type AttrRecord, type AttrSpec, type AttrsOf, type AttrValue, isTensor } from "./attributes.ts";
 import { multiply } from "./nn-arith.ts";
+import { conv_transpose2d } from "./nn-conv-transpose.ts";
 import { concat } from "./nn-join.ts";
 import { batch_norm, conv2d, dense } from "./nn-linear.ts";
-import { avg_pool, global_avg_pool, mean } from "./nn-pool.ts";
+import { matmul } from "./nn-matmul.ts";
+import { avg_pool, global_avg_pool } from "./nn-pool.ts";
+import { mean, sum } from "./nn-reduce.ts";
+import { expand, gather } from "./nn-select.ts";
 import { pad } from "./nn-shape.ts";
 import { defineOp, type NetworkOp, type Operand } from "./op.ts";
 
 /** The layers a sum may be made of: those that are linear and do more than rename slots. */
-const summable = { avg_pool, batch_norm, concat, conv2d, dense, global_avg_pool, mean, multiply, pad } as const;
+const summable = {
+  avg_pool,
+  batch_norm,
+  concat,
+  conv2d,
+  conv_transpose2d,
+  dense,
+  expand,
+  gather,
+  global_avg_pool,
+  matmul,
+  mean,
+  multiply,
+  pad,
+  sum,
+} as const;
 
 type SummandName = keyof typeof summable;
 

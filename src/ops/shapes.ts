@@ -39,6 +39,12 @@ export function windowResult(
   return [Math.floor((padded[0] - spans[0]!) / stride[0]) + 1, Math.floor((padded[1] - spans[1]!) / stride[1]) + 1];
 }
 
+/** The half-open range of `v` in 0 .. count for which `v * stride + offset` lies in 0 .. size. */
+export function insideRange(count: number, size: number, stride: number, offset: number): readonly [number, number] {
+  const first = Math.max(0, Math.ceil(-offset / stride));
+  return [first, Math.min(count, Math.floor((size - 1 - offset) / stride) + 1)];
+}
+
 /** The axis as 0 .. rank - 1; negative ones count from the last. Undefined when there is no such axis. */
 export function axisOf(axis: number, rank: number): number | undefined {
   const at = axis < 0 ? axis + rank : axis;

@@ -1,4 +1,4 @@
-import { elementCount, type Shape } from "../base/tensor.ts";
+import { elementCount, rowMajorStrides, type Shape } from "../base/tensor.ts";
 import { digit, dimsOf, type Layout, type LayoutDigit, layoutOf } from "../scheme/layout.ts";
 
 /** A layout a layer's result may have, and the folds that go with it. */
@@ -59,6 +59,15 @@ export function listLayout(rows: number, slots: number): Layout {
   return layoutOf(slots, ciphertexts, [rows], [digit(0, slots, 1), digit(0, ciphertexts, slots, slots)]);
 }
 
+/** The elements one behind another like a list, under all dimensions of their tensor: it can be read transposed. */
+function rowMajorLayout(shape: Shape, slots: number): Layout {
+  const strides = rowMajorStrides(shape);
+  const digits = shape.map((size, d) => digit(d, size, strides[d]!)).reverse();
+  const padded = powerOfTwoAbove(elementCount(shape));
+  if (padded <= slots) return withCopies(slots, shape, padded, digits);
+  return layoutOf(slots, Math.ceil(elementCount(shape) / slots), shape, digits);
+}
+
 /**
  * Layouts for images `[channels, height, width]` whose pixels stay `stepX` and `stepY` slots apart, as a strided convolution
  * leaves them; channels fill the gaps between pixels first (multiplexed), or only whole blocks.
@@ -103,8 +112,7 @@ export function imageLayout(shape: Shape, slots: number): Layout {
 /** The layout a value gets when nothing speaks for another. */
 export function defaultLayout(shape: Shape, slots: number): Layout {
   if (shape.length === 3) return imageLayout(shape, slots);
-  const list = listLayout(elementCount(shape), slots);
-  return { ...list };
+  return shape.length === 1 ? listLayout(shape[0]!, slots) : rowMajorLayout(shape, slots);
 }
 
 /**

@@ -21,18 +21,44 @@ const draws = [between, eitherEnd, high, low];
 /** Inputs that a network or program is tried on before anybody sends one: inside the declared ranges and at their ends, always the same. */
 export function calibrationSamples(program: Graph): Tensors[] {
   const inputs = declaredInputs(program);
-  // Where all ranges begin at 0, that end says nothing.
-  const lowMatters = [...inputs.values()].some(({ range }) => range[0] !== 0);
   return draws.flatMap((draw, i) => {
-    if (draw === low && !lowMatters) return [];
+    if (draw === low && !lowMatters(inputs)) return [];
     const random = new Random(i + 1);
-    return new Map(
-      [...inputs].map(([name, { shape, range }]): [string, Tensor] => {
-        const data = Float64Array.from({ length: elementCount(shape) }, () => draw(range[0], range[1], random));
-        return [name, { shape, data }];
-      }),
-    );
+    return filled(inputs, (_, __, [lowest, highest]) => draw(lowest, highest, random));
   });
+}
+
+/** How many equal parts of an input are at the upper end of its range in turn, the rest being at the lower end. */
+const partings = [2, 4, 8];
+
+/**
+ * Inputs that differ as images do, in connected parts: where a network answers to shapes, such inputs make far larger values
+ * than those whose elements are drawn one by one.
+ */
+export function shapedSamples(program: Graph): Tensors[] {
+  const inputs = declaredInputs(program);
+  return partings.flatMap((parts) =>
+    Array.from({ length: parts }, (_, part) =>
+      filled(inputs, (at, count, [lowest, highest]) => (Math.floor((at * parts) / count) === part ? highest : lowest)),
+    ),
+  );
+}
+
+/** Where all ranges begin at 0, that end says nothing. */
+function lowMatters(inputs: ReadonlyMap<string, DeclaredInput>): boolean {
+  return [...inputs.values()].some(({ range }) => range[0] !== 0);
+}
+
+function filled(
+  inputs: ReadonlyMap<string, DeclaredInput>,
+  value: (at: number, count: number, range: readonly [number, number]) => number,
+): Tensors {
+  return new Map(
+    [...inputs].map(([name, { shape, range }]): [string, Tensor] => {
+      const count = elementCount(shape);
+      return [name, { shape, data: Float64Array.from({ length: count }, (_, at) => value(at, count, range)) }];
+    }),
+  );
 }
 
 function declaredInputs(program: Graph): Map<string, DeclaredInput> {

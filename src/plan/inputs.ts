@@ -2,7 +2,7 @@ import { fail } from "../base/diagnostic.ts";
 import { ownOptions } from "../base/own-options.ts";
 import { elementCount, sameShape, type Tensor } from "../base/tensor.ts";
 import type { Tensors } from "./machine.ts";
-import type { Port } from "./plan.ts";
+import type { ValuePort } from "./plan.ts";
 
 export interface InputOptions {
   /** Moves values outside the declared range to its ends instead of refusing them. NaN and infinities are refused always. */
@@ -10,7 +10,11 @@ export interface InputOptions {
 }
 
 /** Checks a model's inputs against its ports: names, shapes, finite numbers, declared ranges. Throws a SealwrightError. */
-export function checkInputs(ports: readonly Port[], inputs: Tensors, options: InputOptions = {}): Map<string, Tensor> {
+export function checkInputs(
+  ports: readonly ValuePort[],
+  inputs: Tensors,
+  options: InputOptions = {},
+): Map<string, Tensor> {
   const { clamp = false } = ownOptions(options);
   const known = ports.map((port) => port.name);
   for (const name of inputs.keys()) if (!known.includes(name)) fail("unknown-input", "nowhere", { name, known });
@@ -23,7 +27,7 @@ export function checkInputs(ports: readonly Port[], inputs: Tensors, options: In
   );
 }
 
-function checkInput({ name, shape, range }: Port, { shape: found, data }: Tensor, clamp: boolean): Tensor {
+function checkInput({ name, shape, range }: ValuePort, { shape: found, data }: Tensor, clamp: boolean): Tensor {
   if (!sameShape(found, shape) || data.length !== elementCount(shape)) {
     fail("input-shape", "nowhere", { name, found, elements: data.length, shape });
   }

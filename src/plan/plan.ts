@@ -61,6 +61,9 @@ export interface Port {
   readonly level: number;
 }
 
+/** What there is to know of an input before it is packed. */
+export type ValuePort = Pick<Port, "name" | "shape" | "range">;
+
 export interface Stage {
   readonly side: "server" | "client";
   readonly does: string;

@@ -1,7 +1,7 @@
 import { fail, invariant } from "../base/diagnostic.ts";
 import { type JsonInput, parseJson, printJson } from "../base/json.ts";
 import { JsonCursor } from "../base/json-cursor.ts";
-import type { Tensor } from "../base/tensor.ts";
+import { elementCount, type Tensor } from "../base/tensor.ts";
 import { refuseOtherContent } from "./file-kind.ts";
 import { checkElements, declaredCount, lazyTensor } from "./lazy-tensor.ts";
 import { bytesPerNumber, fitsSingle, littleEndianBytes, type NumberFormat, StoredNumbers } from "./number-formats.ts";
@@ -140,16 +140,18 @@ export function writeSafetensors(
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array {
   const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
-  const stored = sorted.map(([name, { shape, data }]) => {
+  const stored = sorted.map(([name, tensor]) => {
     const reason = name === metadataKey ? "the format uses this name itself" : "its name is no valid text";
     if (name === metadataKey || !name.isWellFormed()) fail("tensor-name", "nowhere", { tensor: name, reason });
-    return { name, shape, data, single: fitsSingle(data) };
+    const { fill } = tensor;
+    const single = fill === undefined ? fitsSingle(tensor.data) : fitsSingle(Float64Array.of(fill));
+    return { name, tensor, single };
   });
   stored.sort((a, b) => Number(a.single) - Number(b.single));
   let size = 0;
-  const header = stored.map(({ name, shape, data, single }): string => {
+  const header = stored.map(({ name, tensor: { shape }, single }): string => {
     const begin = size;
-    size += data.length * (single ? 4 : 8);
+    size += elementCount(shape) * (single ? 4 : 8);
     const entry: JsonInput = { dtype: single ? "F32" : "F64", shape, data_offsets: [begin, size] };
     return `${JSON.stringify(name)}:${printJson(entry)}`;
   });
@@ -163,10 +165,12 @@ export function writeSafetensors(
   bytes.set(text, lengthBytes);
   bytes.fill(0x20, lengthBytes + text.length, lengthBytes + length);
   let at = lengthBytes + length;
-  for (const { data, single } of stored) {
-    const content = littleEndianBytes(single ? new Float32Array(data) : data);
-    bytes.set(content, at);
-    at += content.length;
+  for (const { tensor, single } of stored) {
+    const numbers = new (single ? Float32Array : Float64Array)(bytes.buffer, at, elementCount(tensor.shape));
+    if (tensor.fill === undefined) numbers.set(tensor.data);
+    else numbers.fill(tensor.fill);
+    bytes.set(littleEndianBytes(numbers), at);
+    at += numbers.byteLength;
   }
   return bytes;
 }

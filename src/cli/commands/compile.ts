@@ -1,21 +1,21 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { pipeline } from "../../../passes/pipeline.ts";
-import { type CompileOptions, compileModel, compileTo } from "../../driver/compile.ts";
+import { compileGraph, compileGraphTo } from "../../driver/compile.ts";
+import { readSource } from "../../driver/read-model.ts";
 import { printGraph } from "../../ir/print.ts";
 import type { Plan } from "../../plan/plan.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { insecureBanner } from "../../report/inspect-table.ts";
 import { counted, formatBytes, formatTime } from "../../report/quantities.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
-import { addCompileFlags, type CompileFlags, chosen, compileOptionsOf } from "../flags.ts";
+import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { modelHost } from "../model-host.ts";
+import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 import { addPassFlags, graphFiles, type PassFlags, watchPasses } from "../pass-flags.ts";
-import { readSource } from "../read-file.ts";
 import { checkOutput, writeFiles } from "../write-file.ts";
 
-interface Flags extends CompileFlags, PassFlags {
+interface Flags extends ModelFlags, PassFlags {
   readonly output?: string;
   readonly stopAfter?: string;
   readonly json?: boolean;
@@ -25,30 +25,29 @@ interface Flags extends CompileFlags, PassFlags {
 export function compileCommand(io: Io): Command {
   const command = new Command("compile")
     .description("compile a model to a plan")
-    .argument("<model>", "a model in .hen text")
+    .argument("<model>", "a model: .hen text or ONNX")
     .option("-o, --output <file>", "where the plan goes (default: the model's name with .plan, in this folder)")
     .option("-f, --force", "replace files that exist")
     .option("--stop-after <pass>", "stop there and print the graph instead of making a plan");
-  return addPassFlags(addCompileFlags(command)).action((path: string, flags: Flags) => {
+  return addPassFlags(addModelFlags(command)).action((path: string, flags: Flags) => {
     const { stopAfter } = flags;
     if (stopAfter !== undefined) chosen("pass", stopAfter, pipeline, (pass) => pass.name);
-    const output = flags.output ?? `${basename(path).replace(/\.hen$/, "")}.plan`;
-    const file = readSource(io, path);
-    const host = modelHost(io, path);
-    const target = { force: flags.force, inputs: [path] };
-    if (stopAfter === undefined || flags.output !== undefined) checkOutput(io, output, target);
+    const output = flags.output ?? `${basename(path).replace(/\.(?:hen|onnx)$/i, "")}.plan`;
+    const { source, opened } = openModel(io, path, flags);
+    const target = (inputs: readonly string[]) => ({ force: flags.force, inputs });
+    if (stopAfter === undefined || flags.output !== undefined) checkOutput(io, output, target([path]));
     const watch = watchPasses(io, flags);
-    const options: CompileOptions = { ...compileOptionsOf(io, flags), observe: watch.observer };
     try {
+      const model = readSource(source, compileOptionsOf(io, flags));
       if (stopAfter !== undefined) {
-        const { graph, diagnostics } = compileTo(file, host, stopAfter, options);
+        const { graph, diagnostics } = compileGraphTo(model, stopAfter, watch.observer);
         io.err(renderDiagnostics(diagnostics));
         if (flags.output === undefined) io.out(printGraph(graph));
-        else writeFiles(io, graphFiles(flags.output, graph), { ...target, inputs: [path, ...host.opened()] });
+        else writeFiles(io, graphFiles(flags.output, graph), target(opened()));
         return;
       }
-      const { plan, bytes, diagnostics } = compileModel(file, host, options);
-      writeFiles(io, [{ path: output, bytes }], { ...target, inputs: [path, ...host.opened()] });
+      const { plan, bytes, diagnostics } = compileGraph(model, watch.observer);
+      writeFiles(io, [{ path: output, bytes }], target(opened()));
       if (flags.json) io.out(`${JSON.stringify(inspectJson(plan, bytes.length))}\n`);
       else io.err(`${renderDiagnostics(diagnostics)}${summary(plan, output, bytes.length)}`);
     } finally {

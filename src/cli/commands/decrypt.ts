@@ -28,7 +28,7 @@ export function decryptCommand(io: Io): Command {
     .action(async (path: string, flags: Flags) => {
       const plan = loadClient(io, path, flags);
       const options = { force: flags.force, inputs: [path, flags.keys, flags.input] };
-      const targets = outputTargets(io, plan, flags.output ?? [], options);
+      const targets = outputTargets(io, plan.outputs, flags.output ?? [], options);
       const key = readBytes(io, flags.keys);
       const ciphertexts = readBytes(io, flags.input);
       io.progress("decrypting");

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { pipeline } from "../../../passes/pipeline.ts";
-import { compileTo } from "../../driver/compile.ts";
+import { compileGraphTo } from "../../driver/compile.ts";
+import { readSource } from "../../driver/read-model.ts";
 import { explainLayer, layerNames } from "../../report/explain-layer.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { inspectTable } from "../../report/inspect-table.ts";
@@ -8,13 +9,12 @@ import { keyChoiceRows } from "../../report/pareto.ts";
 import { stageJson, stageTable } from "../../report/stage.ts";
 import { costTableFor } from "../cost-tables.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
-import { addCompileFlags, type CompileFlags, chosen, compileOptionsOf } from "../flags.ts";
+import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadPlan } from "../load-plan.ts";
-import { modelHost } from "../model-host.ts";
-import { readSource } from "../read-file.ts";
+import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 
-interface Flags extends CompileFlags {
+interface Flags extends ModelFlags {
   readonly explain?: string;
   readonly stopAfter?: string;
   readonly keys?: boolean;
@@ -29,11 +29,11 @@ export function inspectCommand(io: Io): Command {
     .option("--explain <layer>", "tell all about how one layer is computed")
     .option("--keys", "show what fewer Galois keys would cost in rotations and time")
     .option("--stop-after <pass>", "only compile that far; after 'pack' no valid parameters are needed");
-  return addCompileFlags(command).action((path: string, flags: Flags) => {
+  return addModelFlags(command).action((path: string, flags: Flags) => {
     if (flags.stopAfter !== undefined) {
       const stage = chosen("pass", flags.stopAfter, pipeline, (pass) => pass.name).name;
-      const options = compileOptionsOf(io, flags);
-      const { graph, settings, diagnostics } = compileTo(readSource(io, path), modelHost(io, path), stage, options);
+      const model = readSource(openModel(io, path, flags).source, compileOptionsOf(io, flags));
+      const { graph, settings, diagnostics } = compileGraphTo(model, stage);
       io.err(renderDiagnostics(diagnostics));
       io.out(
         flags.json ? `${JSON.stringify(stageJson(graph, stage, settings))}\n` : stageTable(graph, stage, settings),

@@ -1,17 +1,17 @@
 import { Command } from "commander";
 import type { Pass } from "../../../passes/pass.ts";
 import { pipeline } from "../../../passes/pipeline.ts";
-import { optimizeModel } from "../../driver/optimize.ts";
+import { optimizeGraph } from "../../driver/optimize.ts";
+import { readSource } from "../../driver/read-model.ts";
 import { printGraph } from "../../ir/print.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
-import { addCompileFlags, type CompileFlags, chosen, compileOptionsOf } from "../flags.ts";
+import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { modelHost } from "../model-host.ts";
+import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 import { addPassFlags, graphFiles, type PassFlags, watchPasses } from "../pass-flags.ts";
-import { readSource } from "../read-file.ts";
 import { checkOutput, writeFiles } from "../write-file.ts";
 
-interface Flags extends CompileFlags, PassFlags {
+interface Flags extends ModelFlags, PassFlags {
   readonly pass: readonly Pass[];
   readonly output?: string;
 }
@@ -20,22 +20,21 @@ interface Flags extends CompileFlags, PassFlags {
 export function optCommand(io: Io): Command {
   const command = new Command("opt")
     .description("run chosen passes and print the graph")
-    .argument("<model>", "a model or a dumped graph in .hen text")
+    .argument("<model>", "a model, .hen text or ONNX, or a dumped graph")
     .requiredOption("--pass <names>", "passes to run, in order, separated by commas", passesNamed)
     .option("-o, --output <file>", "write the graph there, and its tensors beside, instead of to stdout")
     .option("-f, --force", "replace files that exist");
-  return addPassFlags(addCompileFlags(command)).action((path: string, flags: Flags) => {
+  return addPassFlags(addModelFlags(command)).action((path: string, flags: Flags) => {
     const watch = watchPasses(io, flags);
-    const host = modelHost(io, path);
-    const target = (opened: readonly string[]) => ({ force: flags.force, inputs: [path, ...opened] });
+    const target = (inputs: readonly string[]) => ({ force: flags.force, inputs });
     try {
-      const file = readSource(io, path);
-      if (flags.output !== undefined) checkOutput(io, flags.output, target([]));
-      const options = { ...compileOptionsOf(io, flags), observe: watch.observer };
-      const { graph, diagnostics } = optimizeModel(file, host, flags.pass, options);
+      const { source, opened } = openModel(io, path, flags);
+      if (flags.output !== undefined) checkOutput(io, flags.output, target([path]));
+      const model = readSource(source, compileOptionsOf(io, flags));
+      const { graph, diagnostics } = optimizeGraph(model, flags.pass, watch.observer);
       io.err(renderDiagnostics(diagnostics));
       if (flags.output === undefined) io.out(printGraph(graph));
-      else writeFiles(io, graphFiles(flags.output, graph), target(host.opened()));
+      else writeFiles(io, graphFiles(flags.output, graph), target(opened()));
     } finally {
       watch.finish();
     }

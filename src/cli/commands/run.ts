@@ -1,12 +1,16 @@
 import { Command, Option } from "commander";
 import { type MachineName, machines, runPlan } from "../../driver/run-plan.ts";
-import { addCompileFlags, type CompileFlags, repeated, sealOptions } from "../flags.ts";
+import { evaluate, inputsOf } from "../../ir/evaluate.ts";
+import type { Tensors } from "../../plan/machine.ts";
+import type { Plan, ValuePort } from "../../plan/plan.ts";
+import { repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { loadPlan } from "../load-plan.ts";
+import { loadNetwork, loadPlan } from "../load-plan.ts";
+import { addModelFlags, type ModelFlags } from "../model-source.ts";
 import { inputPaths, readInputs } from "../tensors-in.ts";
 import { deliver, outputTargets } from "../tensors-out.ts";
 
-interface Flags extends CompileFlags {
+interface Flags extends ModelFlags {
   readonly input: readonly string[];
   readonly output?: readonly string[];
   readonly machine: MachineName;
@@ -36,14 +40,36 @@ export function runCommand(io: Io): Command {
     )
     .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
     .option("-f, --force", "replace files that exist");
-  return addCompileFlags(command).action(async (path: string, flags: Flags) => {
-    const { plan } = loadPlan(io, path, flags);
-    const target = { force: flags.force, inputs: [path, ...inputPaths(io, plan.inputs, flags.input)] };
-    const targets = outputTargets(io, plan, flags.output ?? [], target);
-    const inputs = readInputs(io, plan.inputs, flags.input, { clamp: flags.clamp ?? false });
+  return addModelFlags(command).action(async (path: string, flags: Flags) => {
+    const { inputs: ports, outputs: results, plan, compute } = loadRunnable(io, path, flags);
+    const target = { force: flags.force, inputs: [path, ...inputPaths(io, ports, flags.input)] };
+    const targets = outputTargets(io, results, flags.output ?? [], target);
+    const inputs = readInputs(io, ports, flags.input, { clamp: flags.clamp ?? false });
     io.progress(`running on ${flags.machine}`);
-    const outputs = await runPlan(plan, inputs, flags.machine, sealOptions(io, flags));
+    const outputs = await compute(inputs);
     io.progress(undefined);
     deliver(io, plan, outputs, targets, { ...target, json: flags.json, machine: flags.machine });
   });
+}
+
+/** What `run` computes: a plan, or a network on numbers, which needs none. */
+interface Runnable {
+  readonly inputs: readonly ValuePort[];
+  readonly outputs: readonly { readonly name: string }[];
+  readonly plan?: Plan;
+  compute(inputs: Tensors): Promise<Tensors>;
+}
+
+function loadRunnable(io: Io, path: string, flags: Flags): Runnable {
+  const graph = flags.machine === "float" ? loadNetwork(io, path, flags) : undefined;
+  if (graph !== undefined) {
+    const inputs = inputsOf(graph).map(({ name, attrs }): ValuePort => {
+      const [low, high] = attrs.range;
+      return { name, shape: attrs.shape, range: [low!, high!] };
+    });
+    return { inputs, outputs: graph.outputs, compute: async (given) => evaluate(graph, given) };
+  }
+  const { plan } = loadPlan(io, path, flags);
+  const { inputs, outputs } = plan;
+  return { inputs, outputs, plan, compute: (given) => runPlan(plan, given, flags.machine, sealOptions(io, flags)) };
 }
