@@ -91,12 +91,12 @@ const wrong: readonly (readonly [string, AttrValue, string])[] = [
   [
     "insecure",
     true,
-    "SW521 there is no setting 'insecure' of target seal, known are security, precision, degree, max_keys, max_memory, activation.<name>",
+    "SW521 there is no setting 'insecure' of target seal, known are security, precision, degree, max_keys, max_memory, network.mbps, activation.<name>",
   ],
   [
     "__proto__",
     1,
-    "SW521 there is no setting '__proto__' of target seal, known are security, precision, degree, max_keys, max_memory, activation.<name>",
+    "SW521 there is no setting '__proto__' of target seal, known are security, precision, degree, max_keys, max_memory, network.mbps, activation.<name>",
   ],
 ];
 
@@ -127,10 +127,18 @@ it("each mistake is reported, a key given twice too", () => {
   ).toEqual(["SW522", "SW522", "SW523"]);
 });
 
-it("a target that is not seal is unknown", () => {
+it("a target that is neither seal nor network is unknown", () => {
   const diagnostics = new Diagnostics();
   readSettings([target([["precision", 1]], "openfhe")], new Map(), diagnostics);
   expect(diagnostics.all.map((d) => `${d.id} ${d.message}`)).toEqual([
-    "SW520 there is no target 'openfhe', known is 'seal'",
+    "SW520 there is no target 'openfhe', known are 'seal' and 'network'",
   ]);
+});
+
+it("the speed of the network is a setting of its own target", () => {
+  const diagnostics = new Diagnostics();
+  expect(readSettings([], new Map(), diagnostics).bandwidth).toBe(100);
+  expect(readSettings([target([["mbps", 1000]], "network")], new Map(), diagnostics).bandwidth).toBe(1000);
+  expect(readSettings([], new Map([["network.mbps", "20"]]), diagnostics).bandwidth).toBe(20);
+  expect(diagnostics.all).toEqual([]);
 });
