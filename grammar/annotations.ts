@@ -1,3 +1,6 @@
+import { type Problem, problem } from "../src/base/diagnostic.ts";
+import type { Annotation } from "../src/ir/graph.ts";
+
 /** What an annotation may say and whom it speaks to. */
 export interface AnnotationSpec {
   readonly doc: string;
@@ -6,12 +9,30 @@ export interface AnnotationSpec {
   /** How many arguments without a name it takes. */
   readonly positional: number;
   readonly named: readonly string[];
+  /** What is wrong with the arguments, for annotations whose arguments mean the same to every pass. */
+  readonly check?: (annotation: Annotation) => Problem | undefined;
 }
 
 /** Every annotation, by name. What their arguments mean is up to the pass they speak to. */
 export const annotationSpecs: ReadonlyMap<string, AnnotationSpec> = new Map<string, AnnotationSpec>([
   ["prune", { doc: "Drop weights that matter least.", on: "weights", positional: 1, named: ["keep"] }],
   ["circulant", { doc: "Make the weight block-circulant.", on: "weights", positional: 0, named: ["block"] }],
+  [
+    "range",
+    {
+      doc: "Values go from the first number to the second: those of the operand of an activation, of any other layer its own.",
+      on: "result",
+      positional: 2,
+      named: [],
+      check: ({ positional: [low, high] }) => {
+        const isRange =
+          typeof low === "number" && typeof high === "number" && low < high && Number.isFinite(high - low);
+        return isRange
+          ? undefined
+          : problem("bad-range", { found: [low, high].filter((v) => v !== undefined).join(", ") });
+      },
+    },
+  ],
   ["layout", { doc: "Lay the value out like this.", on: "result", positional: 1, named: [] }],
   [
     "packing",
@@ -20,6 +41,15 @@ export const annotationSpecs: ReadonlyMap<string, AnnotationSpec> = new Map<stri
       on: "result",
       positional: 0,
       named: ["mixing", "complex", "windows", "client"],
+    },
+  ],
+  [
+    "fit",
+    {
+      doc: "The activation that a polynomial stands for, and how far it is off.",
+      on: "result",
+      positional: 1,
+      named: ["degree", "max", "origin", "range", "rms"],
     },
   ],
   [

@@ -184,7 +184,8 @@ class HenParser extends ExpressionParser {
 
   target: Rule<Statement> = this.RULE("target", (): Statement => {
     const first = this.CONSUME(keyword("target"));
-    const name = this.SUBRULE(this.name);
+    // A keyword may be one: 'network'.
+    const name = this.SUBRULE(this.word);
     const entries: (TargetEntryText | Broken)[] = [];
     this.CONSUME(OpenBody);
     this.MANY(() => {

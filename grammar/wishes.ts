@@ -61,7 +61,13 @@ function readWish(x: Expansion, text: AnnotationText, env: Env): Wish | undefine
     positional: positional as AttrValue[],
     named: Object.fromEntries(named) as { [key: string]: AttrValue },
   };
-  return { annotation, span: spanIn(env, text), hits: 0 };
+  const span = spanIn(env, text);
+  const wrong = spec.check?.(annotation);
+  if (wrong !== undefined) {
+    x.report.problem(wrong, span);
+    return undefined;
+  }
+  return { annotation, span, hits: 0 };
 }
 
 /** `@prune(aligned)`: a bare name without a parameter's name is a word, not a value. */

@@ -1,5 +1,6 @@
 import { isProblem } from "../src/base/diagnostic.ts";
 import { annotationOf, type Graph, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
+import { pathNotes } from "../src/ir/path-notes.ts";
 import { rewrite } from "../src/ir/rewrite.ts";
 import type { LeveledType } from "../src/ops/value-type.ts";
 import { chooseChain, largestScaleBits, leastHeadroomBits } from "../src/scheme/chain.ts";
@@ -117,8 +118,10 @@ function deepestPath(graph: Graph, levels: ReadonlyMap<NodeId, number>) {
     (node) =>
       levels.has(node.id) && usesLevel(node) && node.inputs.some((id) => levels.get(id) === levels.get(node.id)! + 1),
   );
-  return path.map((node) => ({
-    message: `'${node.name}' (${node.op}) takes level ${levels.get(node.id)! + 1} to ${levels.get(node.id)!}`,
-    span: node.span,
-  }));
+  return pathNotes(
+    path.map((node) => {
+      const level = levels.get(node.id)!;
+      return { node, levels: 1, text: `'${node.name}' (${node.op}) takes level ${level + 1} to ${level}` };
+    }),
+  );
 }

@@ -1,8 +1,9 @@
 import type { Tensor } from "../src/base/tensor.ts";
 import { elementCount, type Shape } from "../src/base/tensor.ts";
 import { shapeAt } from "../src/ir/analysis.ts";
-import type { Node, NodeId, OpAttrs } from "../src/ir/graph.ts";
+import type { Node, NodeId, NodeOf, OpAttrs } from "../src/ir/graph.ts";
 import type { Sides } from "../src/ops/attributes.ts";
+import { axisOf } from "../src/ops/shapes.ts";
 import { affineOf, isAll, perChannel } from "./affine.ts";
 import type { FoldView } from "./fold.ts";
 import { weightsOf } from "./fold-affine.ts";
@@ -28,7 +29,68 @@ export function convolutionOf(view: FoldView, node: Node): Convolution | undefin
     if (!count_include_pad && pad.some((p) => p > 0)) return undefined;
     return averaging(operand, input, kernel, [stride[0] || kernel[0], stride[1] || kernel[1]], pad);
   }
-  return pointwise(view, node);
+  if (node.op === "slice") return strided(node.attrs, operand, input);
+  return node.op === "concat" ? extended(view, node) : pointwise(view, node);
+}
+
+/** Rows and columns that a slice may begin behind: they become taps of the kernel, all zeros but the last. */
+const largestOffset = 8;
+
+/** A slice of an image that skips rows or columns: one tap per channel. Slices that skip none cost nothing as they are. */
+function strided({ begin, end, step }: OpAttrs<"slice">, operand: NodeId, input: Shape): Convolution | undefined {
+  if (input.length !== 3 || !step.some((s) => s > 1)) return undefined;
+  const channels = taken(0);
+  const isWhole = channels.length === input[0];
+  for (const axis of [1, 2]) {
+    const whole = Math.ceil((input[axis]! - begin[axis]!) / step[axis]!);
+    // A convolution goes on to the border.
+    if (taken(axis).length !== whole || begin[axis]! > largestOffset) return undefined;
+  }
+  const kernel = [begin[1]! + 1, begin[2]! + 1] as const;
+  const attrs = { stride: [step[1]!, step[2]!], pad: [0, 0, 0, 0], dilation: [1, 1] } as const;
+  const groups = isWhole ? channels.length : 1;
+  const weight = selecting(isWhole ? channels.map(() => 0) : channels, isWhole ? 1 : input[0]!, kernel);
+  return { operand, input, attrs: { ...attrs, groups }, weight, bias: new Float64Array(channels.length) };
+
+  function taken(axis: number): number[] {
+    return Array.from(
+      { length: Math.ceil((end[axis]! - begin[axis]!) / step[axis]!) },
+      (_, i) => begin[axis]! + i * step[axis]!,
+    );
+  }
+}
+
+/** A 1 for each output in the last tap of the channel it takes; -1 takes none. */
+function selecting(channels: readonly number[], perGroup: number, kernel: Pair): Tensor {
+  const shape = [channels.length, perGroup, ...kernel];
+  const taps = kernel[0] * kernel[1];
+  const data = new Float64Array(elementCount(shape));
+  for (const [o, c] of channels.entries()) if (c >= 0) data[(o * perGroup + c + 1) * taps - 1] = 1;
+  return { shape, data };
+}
+
+/** An image with channels of constants before and behind, each of them one number all over. */
+function extended(view: FoldView, node: NodeOf<"concat">): Convolution | undefined {
+  const parts = node.inputs.map((id) => view.at(id));
+  const encrypted = parts.filter((n) => n.op !== "constant");
+  const [image] = encrypted;
+  if (image === undefined || encrypted.length > 1 || shapeAt(image).length !== 3) return undefined;
+  if (axisOf(node.attrs.axis, 3) !== 0) return undefined;
+  const input = shapeAt(image);
+  const channels: number[] = [];
+  const bias: number[] = [];
+  for (const part of parts) {
+    const count = shapeAt(part)[0]!;
+    const numbers = part === image ? new Float64Array(count) : perChannel(view.constant(part.id).data, count);
+    if (numbers === undefined) return undefined;
+    for (const [c, number] of numbers.entries()) {
+      channels.push(part === image ? c : -1);
+      bias.push(number);
+    }
+  }
+  const attrs = { stride: [1, 1], pad: [0, 0, 0, 0], dilation: [1, 1], groups: 1 } as const;
+  const weight = selecting(channels, input[0]!, [1, 1]);
+  return { operand: image.id, input, attrs, weight, bias: Float64Array.from(bias) };
 }
 
 type Pair = readonly [number, number];

@@ -30,7 +30,7 @@ export function linearCost(terms: number, outputs: number): number {
 /** The cost of a linear layer of a network graph as it stands. `gap` counts the slots to each value of its operand. */
 export function layerCost(graph: Graph, node: Node, gap = 1): number {
   // What only relabels slots costs nothing by itself.
-  if (node.op === "transpose" || node.op === "slice") return 0;
+  if (node.op === "transpose" || (node.op === "slice" && node.attrs.step.every((s) => s === 1))) return 0;
   return linearCost(termsOf(graph, node) * gap, sizeAt(node));
 }
 

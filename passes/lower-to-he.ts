@@ -1,6 +1,7 @@
 import { CompilerBug, type Diagnostics, invariant } from "../src/base/diagnostic.ts";
+import { soleUser } from "../src/ir/analysis.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
-import { annotationOf, type Graph, type Node, type NodeId, type NodeOf, nodeAt } from "../src/ir/graph.ts";
+import { annotationOf, type Graph, type Node, type NodeId, type NodeOf, nodeAt, usersOf } from "../src/ir/graph.ts";
 import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { opNamed } from "../src/ops/index.ts";
 import type { LeveledType } from "../src/ops/value-type.ts";
@@ -19,7 +20,8 @@ import { PreparedValues } from "./prepared-values.ts";
  * A linear layer becomes what prepares its operands (complex values, mixing), rotations by its baby steps, products with
  * encoded weights, rotations by its giant steps and folds, the real part, and its bias. Baby steps are made one from another
  * and giant sums are handed down, so that few keys serve many steps. One rescale comes last, since rotating before rescaling
- * keeps two to five bits (ckks.md, section 1); with `early` it comes before the giant steps, which then are faster.
+ * keeps two to five bits (ckks.md, section 1); with `early` it comes before the giant steps, which then are faster. Products of
+ * ciphertexts and values at dropped levels that are added up are rescaled once, too.
  *
  * Needs leveled types and plans. Afterwards the graph holds ciphertexts and plaintexts only; a node's name is its
  * layer's name, a dot, and what it is.
@@ -55,6 +57,8 @@ class Lowering {
   /** The rotations that all layers together need. */
   readonly #steps: ReadonlySet<number>;
   readonly #values: PreparedValues;
+  /** Products that a sum rescales: they are made with it. */
+  readonly #joined: ReadonlySet<NodeId>;
   /** How many linear layers may still rescale early. */
   #early: number;
 
@@ -62,6 +66,7 @@ class Lowering {
     const slots = scheme.degree / 2;
     this.#layers = plannedNodes(graph);
     this.#steps = stepsOf([...this.#layers.values()], slots);
+    this.#joined = joinedProducts(graph);
     this.#diagnostics = diagnostics;
     this.#graph = graph;
     this.#early = early;
@@ -87,6 +92,7 @@ class Lowering {
       this.#constants.set(node.id, this.#out.add({ ...node }));
       return;
     }
+    if (this.#joined.has(node.id)) return;
     this.#parts.set(node.id, this.partsOf(node));
   }
 
@@ -101,16 +107,14 @@ class Lowering {
       case "slice":
         return this.operand(node, 0);
       case "square":
-        return this.operand(node, 0).map((x) => this.rescaled(node, this.emit(node, "he_square", [x], "square")));
       case "multiply":
-        return this.pairs(node, (x, y) => this.rescaled(node, this.emit(node, "he_multiply", [x, y], "product")));
+      case "drop_level":
+        return this.rescaled(node, this.product(node));
       case "negate":
         return this.operand(node, 0).map((x) => this.emit(node, "he_negate", [x], "negated"));
       case "add":
       case "subtract":
         return this.sum(node);
-      case "drop_level":
-        return this.operand(node, 0).map((x) => this.dropped(node, x));
       default:
         throw new CompilerBug(`'${node.name}' (${node.op}) has no plan and no lowering`);
     }
@@ -127,8 +131,10 @@ class Lowering {
   private sum(node: NodeOf<"add"> | NodeOf<"subtract">): NodeId[] {
     const [a, b] = node.inputs.map((id) => nodeAt(this.#graph, id));
     if (a!.op !== "constant" && b!.op !== "constant") {
-      const op = node.op === "add" ? "he_add" : "he_subtract";
-      return this.pairs(node, (x, y) => this.emit(node, op, [x, y], "sum"));
+      const isJoin = this.#joined.has(a!.id);
+      return isJoin
+        ? this.rescaled(node, this.product(node))
+        : this.sumOf(node, this.operand(node, 0), this.operand(node, 1));
     }
     const { level } = leveled(node);
     const layer = this.layer(node, writeLayerPlan(trivialPlan(1)));
@@ -169,12 +175,40 @@ class Lowering {
     return exact ?? near;
   }
 
-  private dropped(node: Node, x: NodeId): NodeId {
+  /** The value of a node at the scale of a product, one level up. Sums of products are rescaled once. */
+  private product(node: Node): readonly NodeId[] {
+    const relinearized = (x: NodeId) => this.emit(node, "he_relinearize", [x], "relinearized");
+    switch (node.op) {
+      case "square":
+        return this.operand(node, 0).map((x) => relinearized(this.emit(node, "he_square", [x], "square")));
+      case "multiply": {
+        const other = this.operand(node, 1);
+        return this.operand(node, 0).map((x, i) =>
+          relinearized(this.emit(node, "he_multiply", [x, other[i]!], "product")),
+        );
+      }
+      case "drop_level":
+        return this.operand(node, 0).map((x) => this.timesOne(node, x));
+      case "add":
+      case "subtract": {
+        const [a, b] = node.inputs.map((id) => this.product(nodeAt(this.#graph, id)));
+        return this.sumOf(node, a!, b!);
+      }
+      default:
+        throw new CompilerBug(`'${node.name}' (${node.op}) is no product`);
+    }
+  }
+
+  private timesOne(node: Node, x: NodeId): NodeId {
     const level = leveled(node).level + 1;
     const have = leveled(nodeAt(this.#graph, node.inputs[0]!)).level;
     const one = this.#he.constant(node, 1, level, this.weightScale(have, level));
-    const product = this.emit(node, "he_multiply_plain", [this.#he.atLevel(node, x, level), one], "product");
-    return this.emit(node, "he_rescale", [product], "rescaled");
+    return this.emit(node, "he_multiply_plain", [this.#he.atLevel(node, x, level), one], "product");
+  }
+
+  private sumOf(node: NodeOf<"add"> | NodeOf<"subtract">, a: readonly NodeId[], b: readonly NodeId[]): NodeId[] {
+    const op = node.op === "add" ? "he_add" : "he_subtract";
+    return a.map((x, i) => this.emit(node, op, [x, b[i]!], "sum"));
   }
 
   private layer(node: Node, plan: AttrRecord): NodeId {
@@ -209,23 +243,39 @@ class Lowering {
     return this.emit(node, "he_add_plain", [x, bias], "sum");
   }
 
-  private rescaled(node: Node, product: NodeId): NodeId {
-    const small = this.emit(node, "he_relinearize", [product], "relinearized");
-    return this.emit(node, "he_rescale", [small], "rescaled");
+  private rescaled(node: Node, products: readonly NodeId[]): NodeId[] {
+    return products.map((x) => this.emit(node, "he_rescale", [x], "rescaled"));
   }
 
   private operand(node: Node, position: number): readonly NodeId[] {
     return this.#parts.get(node.inputs[position]!)!;
   }
 
-  private pairs(node: Node, combine: (x: NodeId, y: NodeId) => NodeId): NodeId[] {
-    const other = this.operand(node, 1);
-    return this.operand(node, 0).map((x, i) => combine(x, other[i]!));
-  }
-
   private emit(node: Node, op: PlainOp, inputs: readonly NodeId[], what: string): NodeId {
     return this.#he.emit(node, op, inputs, what);
   }
+}
+
+/** Deeper sums are rescaled in parts: products are made by recursion. */
+const deepestJoin = 64;
+
+/** Products, and sums of them, that nothing but a sum of such values reads: the whole sum is rescaled once. */
+function joinedProducts(graph: Graph): ReadonlySet<NodeId> {
+  const users = usersOf(graph);
+  /** With the depth of the sums above them. */
+  const products = new Map<NodeId, number>();
+  const joined = new Set<NodeId>();
+  for (const node of graph.nodes) {
+    if (annotationOf(node, "plan") !== undefined) continue;
+    if (node.op === "square" || node.op === "multiply" || node.op === "drop_level") products.set(node.id, 0);
+    if (node.op !== "add" && node.op !== "subtract") continue;
+    const isOwn = (id: NodeId) => products.has(id) && soleUser(graph, id, users) === node;
+    if (!node.inputs.every(isOwn)) continue;
+    const depth = 1 + Math.max(...node.inputs.map((id) => products.get(id)!));
+    if (depth < deepestJoin) products.set(node.id, depth);
+    for (const id of node.inputs) joined.add(id);
+  }
+  return joined;
 }
 
 function leveled(node: Node): LeveledType {

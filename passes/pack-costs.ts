@@ -55,7 +55,7 @@ export function packCosts(graph: Graph, degree: number, table: CostTable, bandwi
 const relayoutLevelRotations = 12;
 
 /** Levels used up after each value on the way to the outputs. */
-function levelsBehind(graph: Graph): ReadonlyMap<NodeId, number> {
+export function levelsBehind(graph: Graph): ReadonlyMap<NodeId, number> {
   const users = usersOf(graph);
   const levels = new Map<NodeId, number>();
   for (const node of graph.nodes.toReversed()) {

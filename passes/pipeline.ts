@@ -1,6 +1,7 @@
 import { assignLevels } from "./assign-levels.ts";
 import { chooseKeys } from "./choose-keys.ts";
 import { expandPolynomial } from "./expand-polynomial.ts";
+import { fitActivations } from "./fit-activations.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
 import { foldLinear } from "./fold-linear.ts";
 import { fuseSums } from "./fuse-sums.ts";
@@ -8,12 +9,15 @@ import { lowerToHe } from "./lower-to-he.ts";
 import { pack } from "./pack.ts";
 import type { Pass } from "./pass.ts";
 import { rejectUnsupported } from "./reject-unsupported.ts";
+import { rewriteSkips } from "./rewrite-skips.ts";
 import { shareRotations } from "./share-rotations.ts";
 
 /** Every pass, in the order `compile` runs them, with the reason for its place. */
 export const pipeline: readonly Pass[] = [
+  fitActivations, // before reject-unsupported, which reports what is left
   rejectUnsupported, // first: names the layers as the user wrote them
   foldBatchNorm, // before expand-polynomial: a convolution without its normalization between can take a factor
+  rewriteSkips, // after fold-batch-norm, which may stand between; before expand-polynomial: a layer takes a factor, a sum does not
   expandPolynomial, // before fold-linear: its factors and sums fold into the weights beside them
   foldLinear, // before packing: it changes weights and shapes, which packing lays out
   fuseSums, // after fold-linear, which works on the layers one by one; before packing: it lays a sum out as one layer

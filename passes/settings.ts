@@ -1,6 +1,7 @@
 import { type Diagnostics, isProblem, type Place, type Problem, problem } from "../src/base/diagnostic.ts";
 import { nearest } from "../src/base/nearest.ts";
 import type { Target } from "../src/ir/model.ts";
+import type { RangeTable } from "../src/ir/ranges.ts";
 import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { ops } from "../src/ops/index.ts";
 import { type CostTable, defaultCostTable } from "../src/scheme/cost-table.ts";
@@ -30,8 +31,12 @@ export interface Settings {
   readonly insecure: boolean;
   /** What operations cost on the machine that will run the plan. Not from `target seal`: it is about a machine, not a model. */
   readonly costTable: CostTable;
+  /** Which values layers take, observed or stated. Not from `target seal`: found by running the model. */
+  readonly ranges?: RangeTable;
   /** By the name of the op. */
   readonly activations: ReadonlyMap<string, ActivationChoice>;
+  /** With `auto`: largest rms error of a fitted activation, as a share of the standard deviation of its values. */
+  readonly fitTolerance: number;
 }
 
 export const defaultSettings: Settings = {
@@ -41,6 +46,7 @@ export const defaultSettings: Settings = {
   insecure: false,
   costTable: defaultCostTable,
   activations: new Map(),
+  fitTolerance: 0.15,
 };
 
 const securities = [128, 192, 256] as const;
@@ -85,6 +91,11 @@ const table: { readonly [key: string]: Setting } = Object.assign(Object.create(n
   max_memory: {
     allowed: "an integer from 1 to 1048576, in MB (2^20 bytes)",
     read: (settings, value) => (integer(value, 1, mebibyte) ? { ...settings, maxMemory: value * mebibyte } : undefined),
+  },
+  "activation.tolerance": {
+    allowed: "a number from 1e-9 to 1",
+    read: (settings, value) =>
+      typeof value === "number" && value >= 1e-9 && value <= 1 ? { ...settings, fitTolerance: value } : undefined,
   },
   "network.mbps": {
     allowed: "an integer from 1 to 1000000, in megabits per second",
@@ -133,7 +144,7 @@ export function readSettings(
 
 function withSetting(settings: Settings, key: string, value: AttrValue): Settings | Problem {
   const wrong = (allowed: string) => problem("bad-setting", { key, found: describe(value), allowed });
-  if (key.startsWith("activation.")) {
+  if (key.startsWith("activation.") && table[key] === undefined) {
     const name = key.slice("activation.".length);
     if (!activationNames.includes(name)) {
       return problem("unknown-activation", { name, meant: nearest(name, activationNames), known: activationNames });

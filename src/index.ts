@@ -6,6 +6,7 @@ export { CompilerBug, type Diagnostic, SealwrightError } from "./base/diagnostic
 export { renderDiagnostic } from "./base/render.ts";
 export type { SourceFile } from "./base/span.ts";
 export { type Shape, type Tensor, tensor } from "./base/tensor.ts";
+export { type CalibrationOptions, calibrateRanges } from "./driver/calibrate-ranges.ts";
 export {
   type Compiled,
   type CompileOptions,
@@ -16,10 +17,15 @@ export {
 } from "./driver/compile.ts";
 export { type ImportedText, importOnnx, type OnnxSource } from "./driver/import-onnx.ts";
 export { optimizeModel } from "./driver/optimize.ts";
+export type { ModelSource } from "./driver/read-model.ts";
 export { type MachineName, machines, openPlan, openSession, runPlan } from "./driver/run-plan.ts";
+export type { Sample } from "./driver/samples.ts";
 export { compilerVersion } from "./driver/version.ts";
 export type { Graph, Node } from "./ir/graph.ts";
+export type { ObservedRange } from "./ir/observe-ranges.ts";
 export { printGraph } from "./ir/print.ts";
+export type { LayerRange, RangeTable } from "./ir/ranges.ts";
+export { readRanges, type StoredRanges, writeRanges } from "./ir/ranges-file.ts";
 export type { ExternalFile, OnnxHost, OnnxOptions } from "./onnx/index.ts";
 export { type ClientBundle, readBundle, writeBundle } from "./plan/bundle.ts";
 export { readCostFile } from "./plan/cost-file.ts";

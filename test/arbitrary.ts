@@ -272,7 +272,15 @@ class Maker extends NetworkMaker {
     const coeffs = [...this.numbers([degree + 1], 1).data].map((c) =>
       this.chance(5) ? 0 : Math.round(c * 1024) / 1024,
     );
-    this.layer("polynomial", [x], { coeffs });
+    const chebyshev = this.chance(3)
+      ? this.oneOf([
+          [-4, 4],
+          [-1, 3],
+          [-3, 3.5],
+          [0.5, 2],
+        ])
+      : [];
+    this.layer("polynomial", [x], { coeffs, chebyshev });
   }
 }
 

@@ -91,12 +91,12 @@ const wrong: readonly (readonly [string, AttrValue, string])[] = [
   [
     "insecure",
     true,
-    "SW521 there is no setting 'insecure' of target seal, known are security, precision, degree, max_keys, max_memory, network.mbps, activation.<name>",
+    "SW521 there is no setting 'insecure' of target seal, known are security, precision, degree, max_keys, max_memory, activation.tolerance, network.mbps, activation.<name>",
   ],
   [
     "__proto__",
     1,
-    "SW521 there is no setting '__proto__' of target seal, known are security, precision, degree, max_keys, max_memory, network.mbps, activation.<name>",
+    "SW521 there is no setting '__proto__' of target seal, known are security, precision, degree, max_keys, max_memory, activation.tolerance, network.mbps, activation.<name>",
   ],
 ];
 

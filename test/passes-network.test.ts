@@ -6,6 +6,7 @@ import { foldLinear } from "../passes/fold-linear.ts";
 import { fuseSums } from "../passes/fuse-sums.ts";
 import type { Pass } from "../passes/pass.ts";
 import { rejectUnsupported } from "../passes/reject-unsupported.ts";
+import { rewriteSkips } from "../passes/rewrite-skips.ts";
 import { defaultSettings } from "../passes/settings.ts";
 import { Diagnostics } from "../src/base/diagnostic.ts";
 import { multiplicativeDepth } from "../src/ir/analysis.ts";
@@ -30,7 +31,7 @@ function expectSameMeaning(before: RandomNetwork, after: Graph): void {
   for (const [name, value] of wanted) expect(distance(value, got.get(name)!), name).toBeLessThan(1e-9);
 }
 
-const passes = [rejectUnsupported, foldBatchNorm, expandPolynomial, foldLinear, fuseSums];
+const passes = [rejectUnsupported, foldBatchNorm, rewriteSkips, expandPolynomial, foldLinear, fuseSums];
 
 it.for(passes)("$name keeps the meaning of any network, and the graph sound", (pass) => {
   fc.assert(

@@ -156,7 +156,7 @@ function networkOf(
           g.add({
             op: "polynomial",
             inputs: [x],
-            attrs: { coeffs: [pick / 7, -0, 5e-324, 1e300, 2 ** 60] },
+            attrs: { coeffs: [pick / 7, -0, 5e-324, 1e300, 2 ** 60], chebyshev: pick % 2 === 0 ? [] : [-1 / 3, pick] },
             ...common,
           }),
         );

@@ -1,9 +1,11 @@
 import { commandCodes } from "./codes/command.ts";
+import { fitCodes } from "./codes/fits.ts";
 import { levelCodes } from "./codes/levels.ts";
 import { onnxCodes } from "./codes/onnx.ts";
 import { packingCodes } from "./codes/packing.ts";
 import { parameterCodes } from "./codes/parameters.ts";
 import { planCodes } from "./codes/plan.ts";
+import { rangeCodes } from "./codes/ranges.ts";
 import { runCodes } from "./codes/run.ts";
 import { shapeCodes } from "./codes/shapes.ts";
 import { syntaxCodes } from "./codes/syntax.ts";
@@ -12,16 +14,18 @@ import { weightCodes } from "./codes/weights.ts";
 /**
  * Every diagnostic of sealwright, by name. Ids are stable and never reused:
  * SW1xx syntax and names, 2xx shapes and ops, 3xx levels and scales, 4xx packing, 5xx parameters,
- * 6xx weight and data files and ONNX models, 7xx plans, 8xx keys, ciphertexts and running, 9xx the command line.
+ * 6xx weight and data files, ONNX models and ranges, 7xx plans, 8xx keys, ciphertexts and running, 9xx the command line.
  */
 export const codes = {
   ...syntaxCodes,
   ...shapeCodes,
+  ...fitCodes,
   ...levelCodes,
   ...packingCodes,
   ...parameterCodes,
   ...weightCodes,
   ...onnxCodes,
+  ...rangeCodes,
   ...planCodes,
   ...runCodes,
   ...commandCodes,

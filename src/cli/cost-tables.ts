@@ -26,7 +26,8 @@ export function costTableFor(io: Io, name: string, asked?: string): CostTable {
   return name === defaultCostTable.name ? defaultCostTable : costTableOf(io, asked);
 }
 
-function exists(io: Io, path: string): boolean {
+/** Whether there is anything under a name. */
+export function exists(io: Io, path: string): boolean {
   try {
     return statSync(resolve(io.cwd, path), { throwIfNoEntry: false }) !== undefined;
   } catch {

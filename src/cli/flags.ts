@@ -5,15 +5,16 @@ import type { CompileOptions } from "../driver/compile.ts";
 import type { SealOptions } from "../seal/index.ts";
 import { costTableOf } from "./cost-tables.ts";
 import type { Io } from "./io.ts";
+import { type RangesFlags, rangesFor } from "./ranges-files.ts";
 
 /** Flags of commands that compile. */
-export interface CompileFlags {
+export interface CompileFlags extends RangesFlags {
   readonly set: ReadonlyMap<string, string>;
   readonly insecure?: boolean;
   readonly costTable?: string;
 }
 
-/** `--set key=value` (repeated), `--insecure` and `--cost-table`. */
+/** `--set key=value` (repeated), `--insecure`, `--cost-table` and `--ranges`. */
 export function addCompileFlags(command: Command): Command {
   return command
     .addOption(
@@ -25,6 +26,10 @@ export function addCompileFlags(command: Command): Command {
     .option(
       "--cost-table <table>",
       "times to plan with: 'default', for the same bytes on every machine, or a file of 'calibrate' (default: what 'calibrate' stored, if anything)",
+    )
+    .option(
+      "--ranges <file>",
+      "which values layers take, as 'calibrate-ranges' found (default: MODEL.ranges.json beside the model, if it is there)",
     );
 }
 
@@ -34,8 +39,15 @@ function keepPair(text: string, before: ReadonlyMap<string, string>): ReadonlyMa
   return new Map([...before, [text.slice(0, at).trim(), text.slice(at + 1).trim()]]);
 }
 
-export function compileOptionsOf(io: Io, flags: CompileFlags): CompileOptions {
-  return { overrides: flags.set, insecure: flags.insecure ?? false, costTable: costTableOf(io, flags.costTable) };
+/** What the flags ask of compiling the model at `path`. */
+export function compileOptionsOf(io: Io, flags: CompileFlags, path: string): CompileOptions {
+  const ranges = rangesFor(io, path, flags);
+  return {
+    overrides: flags.set,
+    insecure: flags.insecure ?? false,
+    costTable: costTableOf(io, flags.costTable),
+    ...(ranges === undefined ? {} : { ranges }),
+  };
 }
 
 /** How commands call SEAL: progress goes to the bar, insecure plans only on demand. */

@@ -1,11 +1,13 @@
 import { fail } from "../base/diagnostic.ts";
-import { compileGraph } from "../driver/compile.ts";
+import { compileAny } from "../driver/compile.ts";
 import { type ReadModel, readSource } from "../driver/read-model.ts";
-import { openPlan } from "../driver/run-plan.ts";
+import { openPlan, openRounds } from "../driver/run-plan.ts";
 import type { Graph } from "../ir/graph.ts";
 import { opNamed } from "../ops/index.ts";
 import { isBundle, readBundle } from "../plan/bundle.ts";
 import type { ClientView, Plan } from "../plan/plan.ts";
+import type { RoundsPlan } from "../plan/rounds.ts";
+import { isRounds } from "../plan/rounds-file.ts";
 import { verifyClient } from "../plan/verify-plan.ts";
 import { describeContent } from "../weights/file-kind.ts";
 import { renderDiagnostics } from "./diagnostics.ts";
@@ -20,24 +22,46 @@ export interface LoadedPlan {
   readonly bytes: Uint8Array;
 }
 
+/** A plan with client steps and the bytes of its file. */
+export interface LoadedRounds {
+  readonly plan: RoundsPlan;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Reads a plan, or compiles a model; the content decides, not the name. With `look` the plan is only to be shown, which an
  * insecure one may be without being asked for.
  */
-export function loadPlan(io: Io, path: string, flags: ModelFlags & { readonly look?: boolean }): LoadedPlan {
+export function loadPlan(
+  io: Io,
+  path: string,
+  flags: ModelFlags & { readonly look?: boolean },
+): LoadedPlan | LoadedRounds {
   const bytes = readBytes(io, path);
   if (isSafetensors(bytes)) {
     refuseOnnxFlags(flags, path, "a plan");
+    if (flags.ranges !== undefined) {
+      const text = `'--ranges' is for models, and '${path}' is a plan, whose activations are fitted already`;
+      fail("bad-usage", "nowhere", { text, hint: "leave '--ranges' away, or give the model" });
+    }
     const insecure = flags.look === true || flags.insecure === true;
-    return { plan: openPlan(bytes, path, { insecure }), bytes };
+    const plan = isRounds(bytes, path) ? openRounds(bytes, path, { insecure }) : openPlan(bytes, path, { insecure });
+    return { plan, bytes } as LoadedPlan | LoadedRounds;
   }
-  const compiled = compileGraph(loadModel(io, path, bytes, flags), {
+  const compiled = compileAny(loadModel(io, path, bytes, flags), {
     now: () => io.now(),
     after: (pass) => io.progress(`compiling: ${pass.name} done`),
   });
   io.err(renderDiagnostics(compiled.diagnostics));
   io.progress(undefined);
-  return { plan: compiled.plan, bytes: compiled.bytes };
+  return { plan: compiled.plan, bytes: compiled.bytes } as LoadedPlan | LoadedRounds;
+}
+
+/** Whether what was loaded or compiled has client steps. */
+export function hasRounds<L extends { readonly plan: Plan | RoundsPlan }>(
+  loaded: L,
+): loaded is L & { readonly plan: RoundsPlan } {
+  return "rounds" in loaded.plan;
 }
 
 /** Reads a model to be computed on numbers, whether or not it can be encrypted; undefined for a plan or a program. */
@@ -52,20 +76,29 @@ export function loadNetwork(io: Io, path: string, flags: ModelFlags): Graph | un
 
 function loadModel(io: Io, path: string, bytes: Uint8Array, flags: ModelFlags): ReadModel {
   if (!isOnnx(bytes, path)) refuseOtherKinds(bytes, path, "a model or a plan");
-  return readSource(modelIn(io, path, bytes, flags).source, compileOptionsOf(io, flags));
+  return readSource(modelIn(io, path, bytes, flags).source, compileOptionsOf(io, flags, path));
 }
 
 /** Reads a plan where a model will not do: keys and ciphertexts belong to one plan. */
 export function loadPlanFile(io: Io, path: string, options: { readonly insecure?: boolean }): Plan {
   const bytes = readBytes(io, path);
   if (!isSafetensors(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed: "a plan" });
+  refuseRounds(bytes, path);
   return openPlan(bytes, path, options);
+}
+
+/** Keys and ciphertexts in files are for plans of one round. */
+function refuseRounds(bytes: Uint8Array, path: string): void {
+  if (isRounds(bytes, path)) fail("rounds-in-files", { path }, {});
 }
 
 /** Reads what a client needs, from a plan or from the bundle made for clients. */
 export function loadClient(io: Io, path: string, options: { readonly insecure?: boolean }): ClientView {
   const bytes = readBytes(io, path);
-  if (isSafetensors(bytes)) return openPlan(bytes, path, options);
+  if (isSafetensors(bytes)) {
+    refuseRounds(bytes, path);
+    return openPlan(bytes, path, options);
+  }
   const needed = "a plan or a client's bundle";
   if (!isBundle(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed });
   const view = readBundle(bytes, path);

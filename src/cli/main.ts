@@ -3,6 +3,7 @@ import { exit } from "../base/codes.ts";
 import { CompilerBug, type Diagnostic, diagnose, SealwrightError } from "../base/diagnostic.ts";
 import { compilerVersion } from "../driver/version.ts";
 import { calibrateCommand } from "./commands/calibrate.ts";
+import { calibrateRangesCommand } from "./commands/calibrate-ranges.ts";
 import { checkCommand } from "./commands/check.ts";
 import { clientBundleCommand } from "./commands/client-bundle.ts";
 import { compileCommand } from "./commands/compile.ts";
@@ -30,6 +31,7 @@ const commands: readonly ((io: Io) => Command)[] = [
   decryptCommand,
   clientBundleCommand,
   checkCommand,
+  calibrateRangesCommand,
   importCommand,
   optCommand,
   calibrateCommand,

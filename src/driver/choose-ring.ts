@@ -1,15 +1,21 @@
 import type { Settings } from "../../passes/settings.ts";
+import { codes } from "../base/codes.ts";
 import { type Diagnostics, fail, SealwrightError } from "../base/diagnostic.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import { evaluate } from "../ir/evaluate.ts";
 import { annotationOf, type Graph } from "../ir/graph.ts";
+import { depthNotes } from "../ir/path-notes.ts";
+import type { RangeTable } from "../ir/ranges.ts";
 import { calibrationSamples, shapedSamples } from "../plan/calibration.ts";
 import { measureCost } from "../plan/cost.ts";
 import { KeptConstants } from "../plan/kept-constants.ts";
+import type { Tensors } from "../plan/machine.ts";
 import { boundBits, type ErrorPrediction, leastBound, predictError, roomMargin } from "../plan/predict-error.ts";
 import { leastHeadroomBits, leastScaleBits, scaleBitsOffered } from "../scheme/chain.ts";
 import { rescaleVariance } from "../scheme/error-model.ts";
 import { modulusLimit } from "../scheme/security.ts";
+import { layersOnPath, type Offers, waysOut } from "./depth-advice.ts";
+import { samplesWithin } from "./fitted-samples.ts";
 
 /** A network packed for a ring; its primes do not matter yet. */
 export interface Packed {
@@ -66,10 +72,16 @@ export function chooseRing(
   settings: Settings,
   diagnostics: Diagnostics,
   compile: (request: RingRequest) => Candidate,
+  /** The network before its polynomials are written out: advice speaks of these, and calibration keeps to their ranges. */
+  unexpanded: () => Graph = () => network,
 ): Ring {
   checkListed(settings, diagnostics);
-  const { depth, path } = multiplicativeDepth(network);
-  const firstHeadroom = headroomFor(network);
+  const { depth } = multiplicativeDepth(network);
+  // Calibration keeps to where polynomials were fitted.
+  const [samples, shaped] = [calibrationSamples(network), shapedSamples(network)].map((all) =>
+    samplesWithin(unexpanded(), all),
+  ) as [readonly Tensors[], readonly Tensors[]];
+  const firstHeadroom = headroomFor(network, [...samples, ...shaped], settings.ranges);
   let found: Ring | undefined;
   let refused: SealwrightError | undefined;
   let nearest: { readonly degree: number; readonly precisionBits: number } | undefined;
@@ -77,15 +89,15 @@ export function chooseRing(
     // A larger ring makes every operation slower; it can win only where it needs fewer ciphertexts.
     if (found !== undefined && (insecure || !hasSeveralCiphertexts(found.packed.graph))) break;
     try {
-      const kept = new KeptConstants();
-      const ring = fitHeadroom({ degree, insecure, headroomBits: firstHeadroom }, compile, kept);
+      const predict = predictorFor(samples);
+      const ring = fitHeadroom({ degree, insecure, headroomBits: firstHeadroom }, compile, predict);
       const { precisionBits } = ring;
       // Where errors drown the values, no precision to settle for is worth naming.
       if (precisionBits < settings.precision) {
         if (precisionBits > (nearest?.precisionBits ?? 0)) nearest = { degree, precisionBits };
         continue;
       }
-      const faster = spendPrecision(ring, settings, compile, kept);
+      const faster = spendPrecision(ring, settings, compile, predict);
       if (found !== undefined && milliseconds(found, settings) <= milliseconds(faster, settings)) break;
       found = faster;
     } catch (error) {
@@ -97,32 +109,55 @@ export function chooseRing(
     for (const d of found.diagnostics.all) diagnostics.add(d);
     return found;
   }
-  if (nearest === undefined && refused !== undefined) throw refused;
-  const notes = path.map(({ node, levels }) => ({
-    message: `'${node.name}' (${node.op}) uses ${levels} level(s)`,
-    span: node.span,
-  }));
+  const degree = settings.degree ?? largestDegree;
   const wanted = settings.precision;
+  const offered = levelsAtPrecision(degree, settings.security, wanted);
+  const ways = (most: number) =>
+    waysOut({ network, unexpanded: unexpanded(), settings, degree, offered: most, offers: offersOf(settings) });
+  if (nearest === undefined && refused !== undefined) throw withWays(refused, () => ways(offered));
+  const notes = depthNotes(layersOnPath(network, unexpanded()));
   if (nearest !== undefined) {
-    const { degree, precisionBits } = nearest;
-    diagnostics.report(
-      "precision-unreachable",
-      "nowhere",
-      { wanted, degree, levels: depth, bits: precisionBits },
-      notes,
-    );
+    const { degree: best, precisionBits: bits } = nearest;
+    const least = ways(levelsGaining(best, settings.security, depth, wanted - bits));
+    const params = { wanted, degree: best, levels: depth, bits, ways: withNearest(least, bits) };
+    diagnostics.report("precision-unreachable", "nowhere", params, notes);
   } else {
-    const degree = settings.degree ?? largestDegree;
-    const offered = levelsAtPrecision(degree, settings.security, wanted);
-    diagnostics.report(
-      "network-too-deep",
-      "nowhere",
-      { levels: depth, degree, offered, precision: wanted, security: settings.security },
-      notes,
-    );
+    const { security } = settings;
+    const params = { levels: depth, degree, offered, precision: wanted, security, ways: ways(offered) };
+    diagnostics.report("network-too-deep", "nowhere", params, notes);
   }
   diagnostics.throwIfErrors();
   throw refused;
+}
+
+/** The precision that is possible is known exactly here, so no estimate of one is told. */
+function withNearest(ways: readonly string[], bits: number): readonly string[] {
+  const others = ways.filter((way) => !way.startsWith("set precision"));
+  return bits < 1 ? others : [`set precision to ${Math.floor(bits)} bits or less`, ...others];
+}
+
+/** A refusal with what would do in the place of its own help. */
+function withWays(refused: SealwrightError, ways: () => readonly string[]): SealwrightError {
+  if (!refused.diagnostics.some((d) => d.code === "chain-too-long")) return refused;
+  const known = ways();
+  const help = codes["chain-too-long"].help as (params: object) => string;
+  return new SealwrightError(
+    refused.diagnostics.map((d) =>
+      d.code === "chain-too-long" && known.length > 0 ? { ...d, help: help({ ways: known }) } : d,
+    ),
+  );
+}
+
+function offersOf({ security }: Settings): Offers {
+  return { degrees: usefulDegrees, levels: (degree, precision) => levelsAtPrecision(degree, security, precision) };
+}
+
+/** The most levels of a network whose scale has so many bits more than one with `levels` has. */
+function levelsGaining(degree: number, security: number, levels: number, bits: number): number {
+  const wanted = scaleBitsOffered(degree, security, levels) + bits;
+  let most = levels - 1;
+  while (most > 0 && scaleBitsOffered(degree, security, most) < wanted) most--;
+  return most;
 }
 
 /** Before anything is packed for a ring, which takes long for a large one: whether its security is known at all. */
@@ -154,25 +189,28 @@ function bestBits(degree: number, security: number, levels: number): number {
 
 function levelsAtPrecision(degree: number, security: number, precision: number): number {
   let levels = 0;
-  while (bestBits(degree, security, levels + 1) >= precision) levels++;
+  const holds = (count: number) =>
+    bestBits(degree, security, count) >= precision && scaleBitsOffered(degree, security, count) >= leastScaleBits;
+  while (holds(levels + 1)) levels++;
   return levels;
 }
 
 /** Bits above the scale that the outputs will need, from the network itself: the last prime must hold them with a sign and a margin. */
-function headroomFor(network: Graph): number {
+function headroomFor(network: Graph, samples: readonly Tensors[], ranges: RangeTable = new Map()): number {
   let largest = 1;
-  for (const sample of [...calibrationSamples(network), ...shapedSamples(network)]) {
+  for (const { low, high } of ranges.values()) largest = Math.max(largest, Math.abs(low), Math.abs(high));
+  for (const sample of samples) {
     for (const { data } of evaluate(network, sample).values())
       for (const v of data) largest = Math.max(largest, Math.abs(v));
   }
   return Math.max(leastHeadroomBits, Math.min(mostHeadroomBits, Math.ceil(Math.log2(largest * roomMargin * 2))));
 }
 
-function fitHeadroom(request: RingRequest, compile: (request: RingRequest) => Candidate, kept: KeptConstants): Ring {
+function fitHeadroom(request: RingRequest, compile: (request: RingRequest) => Candidate, predict: Predictor): Ring {
   let next = request;
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const candidate = compile(next);
-    const ring = predicting(candidate, next, kept);
+    const ring = predict(candidate, next);
     if (ring.prediction.headroomBits <= next.headroomBits) return ring;
     next = { ...next, headroomBits: ring.prediction.headroomBits, packed: candidate.packed };
   }
@@ -180,11 +218,17 @@ function fitHeadroom(request: RingRequest, compile: (request: RingRequest) => Ca
 }
 
 /** A candidate with its predicted errors. */
-function predicting(candidate: Candidate, request: RingRequest, kept: KeptConstants): Ring {
-  const { program, leveled } = candidate;
-  const prediction = predictError(program, { leveled, constants: (layer) => kept.of(program, layer) });
-  const precisionBits = Math.min(...[...prediction.outputs.values()].map(({ bound }) => boundBits(bound)));
-  return { ...candidate, request, prediction, precisionBits };
+type Predictor = (candidate: Candidate, request: RingRequest) => Ring;
+
+/** Predicts errors on samples; what it learns of a ring's constants serves the next candidate for the same ring. */
+function predictorFor(samples: readonly Tensors[]): Predictor {
+  const kept = new KeptConstants();
+  return (candidate, request) => {
+    const { program, leveled } = candidate;
+    const prediction = predictError(program, { samples, leveled, constants: (layer) => kept.of(program, layer) });
+    const precisionBits = Math.min(...[...prediction.outputs.values()].map(({ bound }) => boundBits(bound)));
+    return { ...candidate, request, prediction, precisionBits };
+  };
 }
 
 /** Bits of precision that rescaling early costs at least, in all linear layers and in all but the last (whose folds lose most). */
@@ -198,7 +242,7 @@ function spendPrecision(
   ring: Ring,
   settings: Settings,
   compile: (request: RingRequest) => Candidate,
-  kept: KeptConstants,
+  predict: Predictor,
 ): Ring {
   const { precision } = settings;
   const layers = ring.leveled.nodes.filter((node) => annotationOf(node, "plan") !== undefined).length;
@@ -210,7 +254,7 @@ function spendPrecision(
   for (const early of choices) {
     const candidate = compile({ ...ring.request, packed: ring.packed, early });
     if (milliseconds(candidate, settings) >= milliseconds(ring, settings)) continue;
-    const predicted = predicting(candidate, ring.request, kept);
+    const predicted = predict(candidate, ring.request);
     const holds = predicted.prediction.headroomBits <= ring.request.headroomBits;
     if (holds && predicted.precisionBits >= precision) return predicted;
   }

@@ -4,10 +4,14 @@ import type { Settings } from "../../passes/settings.ts";
 import { type Diagnostic, Diagnostics, SealwrightError } from "../base/diagnostic.ts";
 import type { SourceFile } from "../base/span.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
+import { fitsOf } from "../ir/fits.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { Plan } from "../plan/plan.ts";
 import { writePlan } from "../plan/plan-file.ts";
+import type { RoundsPlan } from "../plan/rounds.ts";
+import { writeRounds } from "../plan/rounds-file.ts";
 import { type Candidate, chooseRing, degreesToTry, largestDegree, type Ring, type RingRequest } from "./choose-ring.ts";
+import { compileRounds, hasClientLayers } from "./compile-rounds.ts";
 import { describePlan } from "./describe-plan.ts";
 import type { OnnxSource } from "./import-onnx.ts";
 import { type PassObserver, runPasses } from "./pass-manager.ts";
@@ -26,9 +30,15 @@ export interface Compiled {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+const expandIndex = pipeline.findIndex((pass) => pass.name === "expand-polynomial");
 const packIndex = pipeline.findIndex((pass) => pass.name === "pack");
 /** Passes on tensors, the same for every ring. */
 const networkPasses = pipeline.slice(0, packIndex);
+/** Passes that ready a network for being cut into rounds. */
+const preparingPasses = pipeline.slice(
+  0,
+  pipeline.findIndex((pass) => pass.name === "reject-unsupported"),
+);
 /** Passes that depend on the ring. */
 const ringPasses = pipeline.slice(packIndex);
 
@@ -42,11 +52,30 @@ export function compileOnnx(source: OnnxSource, options: CompileOptions = {}): C
   return compileGraph(readSource(source, options), options.observe);
 }
 
-/** Compiles a network that was read or built. */
+/** A network with client steps, compiled: a plan for what the server does in each round. */
+export interface CompiledRounds {
+  readonly plan: RoundsPlan;
+  /** The plan as a file. */
+  readonly bytes: Uint8Array;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Compiles a network that was read or built: to rounds where its settings leave layers to the client, else to one plan. */
+export function compileAny(model: ReadModel, observe?: PassObserver): Compiled | CompiledRounds {
+  if (!hasClientLayers(model.graph, model.settings)) return compileGraph(model, observe);
+  const { settings, diagnostics, passOptions: options = new Map() } = model;
+  const graph = runPasses(model.graph, preparingPasses, { settings, diagnostics, options }, observe);
+  const rounds = compileRounds({ ...model, graph }, (part) => compileGraph({ ...model, graph: part }, observe).plan);
+  const { plan, bytes } = writeRounds({ ...rounds, source: model.graph });
+  return { plan, bytes, diagnostics: diagnostics.all };
+}
+
+/** Compiles a network that was read or built to one plan. */
 export function compileGraph(model: ReadModel, observe?: PassObserver): Compiled {
-  const network = runNetworkPasses(model, observe);
-  const ring = ringFor(model, network, observe);
-  const draft = describePlan(model.graph, model.settings, ring);
+  const prepared = runNetworkPasses(model, observe);
+  const ring = ringFor(model, prepared, observe);
+  const fits = fitsOf(prepared.unexpanded);
+  const draft = { ...describePlan(model.graph, model.settings, ring), ...(fits.length > 0 ? { fits } : {}) };
   checkMemory(draft.cost.estimate.peakBytes, model);
   const { bytes, plan } = writePlan(draft);
   return { plan, bytes, leveled: ring.leveled, diagnostics: model.diagnostics.all };
@@ -78,9 +107,10 @@ export function compileGraphTo(model: ReadModel, stopAfter: string, observe?: Pa
 }
 
 function graphAfter(model: ReadModel, stopAfter: string, observe: PassObserver | undefined): Graph {
-  const network = runNetworkPasses(model, observe, stopAfter);
+  const prepared = runNetworkPasses(model, observe, stopAfter);
+  const { network } = prepared;
   if (networkPasses.some((pass) => pass.name === stopAfter)) return network;
-  if (stopAfter !== "pack") return ringFor(model, network, observe).stages.get(stopAfter)!;
+  if (stopAfter !== "pack") return ringFor(model, prepared, observe).stages.get(stopAfter)!;
   // Counting rotations needs a number of slots, no valid parameters.
   const [degree] = degreesToTry(model.settings, multiplicativeDepth(network).depth);
   const settings = { ...model.settings, degree: degree ?? largestDegree };
@@ -96,23 +126,39 @@ export function checkModel(file: SourceFile, host: ModelHost, options: CompileOp
 /** The same for a text or an ONNX file. */
 export function checkSource(source: ModelSource, options: CompileOptions = {}): readonly Diagnostic[] {
   try {
-    return compileGraph(readSource(source, options), options.observe).diagnostics;
+    return compileAny(readSource(source, options), options.observe).diagnostics;
   } catch (error) {
     if (error instanceof SealwrightError) return error.diagnostics;
     throw error;
   }
 }
 
-function runNetworkPasses(model: ReadModel, observe: PassObserver | undefined, stopAfter?: string): Graph {
+/** The network after the passes on tensors, and before its polynomials were written out. */
+interface PreparedNetwork {
+  readonly network: Graph;
+  readonly unexpanded: Graph;
+}
+
+function runNetworkPasses(model: ReadModel, observe: PassObserver | undefined, stopAfter?: string): PreparedNetwork {
   const { graph, settings, diagnostics, passOptions: options = new Map() } = model;
   const stop = networkPasses.some((pass) => pass.name === stopAfter) ? stopAfter : undefined;
-  return runPasses(graph, networkPasses, { settings, diagnostics, options, stopAfter: stop }, observe);
+  let unexpanded = graph;
+  const observer: PassObserver = {
+    ...observe,
+    after: (pass, after, milliseconds, index) => {
+      if (index < expandIndex) unexpanded = after;
+      observe?.after?.(pass, after, milliseconds, index);
+    },
+  };
+  const network = runPasses(graph, networkPasses, { settings, diagnostics, options, stopAfter: stop }, observer);
+  return { network, unexpanded };
 }
 
 /** The smallest ring that holds the network; the observer sees only the attempt that was kept. */
-function ringFor(model: ReadModel, network: Graph, observe: PassObserver | undefined): Ring {
+function ringFor(model: ReadModel, { network, unexpanded }: PreparedNetwork, observe: PassObserver | undefined): Ring {
   const { settings, diagnostics } = model;
-  const ring = chooseRing(network, settings, diagnostics, (request) => runRingPasses(model, network, request, observe));
+  const compile = (request: RingRequest) => runRingPasses(model, network, request, observe);
+  const ring = chooseRing(network, settings, diagnostics, compile, () => unexpanded);
   for (const replay of ring.events) replay();
   return ring;
 }

@@ -1,10 +1,12 @@
 import { type ModelHost, parseModel } from "../../grammar/index.ts";
+import { checkRanges } from "../../passes/activation-range.ts";
 import { readSettings, type Settings } from "../../passes/settings.ts";
 import { Diagnostics } from "../base/diagnostic.ts";
 import { ownOptions } from "../base/own-options.ts";
 import type { SourceFile } from "../base/span.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { Model } from "../ir/model.ts";
+import type { StoredRanges } from "../ir/ranges-file.ts";
 import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
 import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
 import { importedNetwork, type OnnxSource } from "./import-onnx.ts";
@@ -25,6 +27,8 @@ export interface ReadOptions {
   readonly insecure?: boolean;
   /** Times of the machine that will run the plan; the same table, the same plan. Default the one that ships. */
   readonly costTable?: CostTable;
+  /** Which values layers take, as `calibrateRanges` found or `readRanges` read; they are of this very model. */
+  readonly ranges?: StoredRanges;
   /** Options of passes that win over their defaults, by pass name: what a benchmark switches off to see what it brings. */
   readonly passOptions?: PassOptions;
 }
@@ -50,13 +54,18 @@ export function readSource(source: ModelSource, options: ReadOptions = {}): Read
     overrides = new Map(),
     insecure = false,
     costTable = defaultCostTable,
+    ranges,
     passOptions = new Map(),
   } = ownOptions(options);
   const diagnostics = new Diagnostics();
   const model = modelOf(source, diagnostics);
   const settings = readSettings(model?.targets ?? [], overrides, diagnostics);
   diagnostics.throwIfErrors();
-  return { graph: model!.graph, settings: { ...settings, insecure, costTable }, passOptions, diagnostics };
+  const { graph } = model!;
+  if (ranges !== undefined) checkRanges(graph, ranges, diagnostics);
+  diagnostics.throwIfErrors();
+  const given = { ...settings, insecure, costTable, ...(ranges === undefined ? {} : { ranges: ranges.layers }) };
+  return { graph, settings: given, passOptions, diagnostics };
 }
 
 function modelOf(source: ModelSource, diagnostics: Diagnostics): Model | undefined {

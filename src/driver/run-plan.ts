@@ -2,17 +2,22 @@ import { hostOf, parseModel } from "../../grammar/index.ts";
 import { Diagnostics } from "../base/diagnostic.ts";
 import { ownOptions } from "../base/own-options.ts";
 import type { Tensor } from "../base/tensor.ts";
+import { evaluate } from "../ir/evaluate.ts";
 import type { Graph } from "../ir/graph.ts";
 import { floatMachine } from "../plan/float-machine.ts";
-import type { InputOptions } from "../plan/inputs.ts";
+import { checkInputs, type InputOptions } from "../plan/inputs.ts";
 import type { Machine, Tensors } from "../plan/machine.ts";
 import { plaintextBudgetOf } from "../plan/plaintext-budget.ts";
 import type { Plan } from "../plan/plan.ts";
 import { readPlan } from "../plan/plan-file.ts";
+import { type RoundsPlan, roundsInputs, runRounds } from "../plan/rounds.ts";
+import { readRounds } from "../plan/rounds-file.ts";
 import { simMachine } from "../plan/sim-machine.ts";
 import { verifyPlan } from "../plan/verify-plan.ts";
+import { verifyRounds } from "../plan/verify-rounds.ts";
 import {
   makeSealMachine,
+  openRunner,
   openSession as openSealSession,
   type SealOptions,
   type Session,
@@ -40,6 +45,29 @@ export function runPlan(
   options: SealOptions & InputOptions = {},
 ): Promise<Tensors> {
   return (machine === "seal" ? makeSealMachine(options) : machines[machine]).run(plan, inputs);
+}
+
+/** Reads a plan with client steps and checks all its parts claim, each as if it were a plan of its own. */
+export function openRounds(bytes: Uint8Array, path: string, options: { readonly insecure?: boolean } = {}): RoundsPlan {
+  const plan = readRounds(bytes, path, parseGraph);
+  for (const { server } of plan.rounds) if (server !== undefined) verifyPlan(server, path, ownOptions(options));
+  verifyRounds(plan, path);
+  return plan;
+}
+
+/** Computes all rounds from clear inputs, client and server in one process. The options are for `seal`. */
+export function runAllRounds(
+  plan: RoundsPlan,
+  inputs: Tensors,
+  machine: MachineName = "seal",
+  options: SealOptions & InputOptions = {},
+): Promise<Tensors> {
+  if (machine === "float")
+    return Promise.resolve(evaluate(plan.source, checkInputs(roundsInputs(plan), inputs, options)));
+  if (machine === "sim") return runRounds(plan, inputs, (server, given) => simMachine.run(server, given), options);
+  const runner = openRunner(options);
+  const done = runRounds(plan, inputs, (server, given) => runner.run(server, given), options);
+  return done.finally(() => runner.close());
 }
 
 /**

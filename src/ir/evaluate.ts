@@ -6,15 +6,21 @@ import type { Graph, Node, NodeId, NodeOf } from "./graph.ts";
 /**
  * The reference meaning of a network, packed or leveled graph: what its outputs are for these inputs, in float64.
  * Outputs by name, in the order of the graph. Fails when an input is missing or has another shape.
- * A value is let go after its last use.
+ * A value is let go after its last use; `visit` sees each before.
  */
-export function evaluate(graph: Graph, inputs: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+export function evaluate(
+  graph: Graph,
+  inputs: ReadonlyMap<string, Tensor>,
+  visit?: (node: Node, value: Tensor) => void,
+): Map<string, Tensor> {
   const lastUse = new Map<NodeId, NodeId>();
   for (const node of graph.nodes) for (const id of node.inputs) lastUse.set(id, node.id);
   const kept = new Set(graph.outputs.map((o) => o.node));
   const values = new Map<NodeId, Tensor>();
   for (const node of graph.nodes) {
-    values.set(node.id, computed(node, values, inputs));
+    const value = computed(node, values, inputs);
+    visit?.(node, value);
+    values.set(node.id, value);
     for (const id of node.inputs) if (lastUse.get(id) === node.id && !kept.has(id)) values.delete(id);
   }
   return new Map(graph.outputs.map(({ name, node }) => [name, values.get(node)!]));

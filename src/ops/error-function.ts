@@ -1,3 +1,5 @@
+import { exp } from "../base/elementary.ts";
+
 /** The error function to about 1e-14: its power series, and a continued fraction where that would cancel. */
 export function errorFunction(x: number): number {
   const a = Math.abs(x);
@@ -13,5 +15,5 @@ export function errorFunction(x: number): number {
   }
   let fraction = 0;
   for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction);
-  return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * (a + fraction)));
+  return Math.sign(x) * (1 - exp(-a * a) / (Math.sqrt(Math.PI) * (a + fraction)));
 }

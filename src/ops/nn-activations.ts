@@ -1,11 +1,12 @@
 import { type Problem, problem } from "../base/diagnostic.ts";
+import { expm1, exp as expOf, log1p, log as logOf, tanh as tanhOf } from "../base/elementary.ts";
 import { type AttrSpec, type AttrsOf, attr } from "./attributes.ts";
 import { errorFunction } from "./error-function.ts";
 import { elementwise, elementwiseShape } from "./nn-arith.ts";
 import { defineOp, type NetworkOp } from "./op.ts";
 
-const choices =
-  "replace it by a polynomial activation (square, or polynomial with coeffs fitted to the range of its input) and retrain; client steps, which compute it exactly, come in a later version";
+const choicesFor = (op: string) =>
+  `let a polynomial be fitted to it (--set activation.${op}='polynomial(degree = 3)', or auto, or 'activation ${op} = ...' in target seal), leave it to the client (activation.${op} = client), or train the network with square or polynomial in its place`;
 
 interface Activation<S extends AttrSpec> {
   readonly name: string;
@@ -26,7 +27,7 @@ function activation<const S extends AttrSpec>({ name, doc, attrs, divisors = [],
     shape: ([x], given) => wrongNumber(name, given, divisors) ?? x!.shape,
     depth: () => 0,
     evaluate: ([x], given) => ({ shape: x!.shape, data: x!.data.map(at(given)) }),
-    notEncrypted: choices,
+    notEncrypted: choicesFor(name),
   });
 }
 
@@ -41,10 +42,10 @@ function wrongNumber(op: string, attrs: object, divisors: readonly string[]): Pr
   return undefined;
 }
 
-const logistic = (x: number) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
+const logistic = (x: number) => (x >= 0 ? 1 / (1 + expOf(-x)) : expOf(x) / (1 + expOf(x)));
 
 /** log(1 + exp(x)), which must not overflow. */
-const softplusOf = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+const softplusOf = (x: number) => Math.max(x, 0) + log1p(expOf(-Math.abs(x)));
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
@@ -75,7 +76,7 @@ export const prelu = defineOp({
   shape: ([x, slope]) => elementwiseShape("prelu", x!, slope!),
   depth: () => 0,
   evaluate: ([x, slope]) => elementwise(x!, slope!, (v, s) => (v >= 0 ? v : s * v)),
-  notEncrypted: choices,
+  notEncrypted: choicesFor("prelu"),
 });
 
 export const thresholded_relu = activation({
@@ -95,7 +96,7 @@ export const elu = activation({
   at:
     ({ alpha }) =>
     (x) =>
-      x >= 0 ? x : alpha * Math.expm1(x),
+      x >= 0 ? x : alpha * expm1(x),
 });
 
 export const selu = activation({
@@ -108,7 +109,7 @@ export const selu = activation({
   at:
     ({ alpha, gamma }) =>
     (x) =>
-      gamma * (x >= 0 ? x : alpha * Math.expm1(x)),
+      gamma * (x >= 0 ? x : alpha * expm1(x)),
 });
 
 export const celu = activation({
@@ -119,7 +120,7 @@ export const celu = activation({
   at:
     ({ alpha }) =>
     (x) =>
-      Math.max(x, 0) + Math.min(0, alpha * Math.expm1(x / alpha)),
+      Math.max(x, 0) + Math.min(0, alpha * expm1(x / alpha)),
 });
 
 export const softplus = activation({ name: "softplus", doc: "log(1 + exp(x)).", attrs: {}, at: () => softplusOf });
@@ -150,7 +151,7 @@ export const hard_swish = activation({
   at: () => (x) => x * clamp(x / 6 + 0.5, 0, 1),
 });
 
-export const tanh = activation({ name: "tanh", doc: "Hyperbolic tangent.", attrs: {}, at: () => Math.tanh });
+export const tanh = activation({ name: "tanh", doc: "Hyperbolic tangent.", attrs: {}, at: () => tanhOf });
 
 export const silu = activation({ name: "silu", doc: "x * sigmoid(x).", attrs: {}, at: () => (x) => x * logistic(x) });
 
@@ -158,7 +159,7 @@ export const mish = activation({
   name: "mish",
   doc: "x * tanh(softplus(x)).",
   attrs: {},
-  at: () => (x) => x * Math.tanh(softplusOf(x)),
+  at: () => (x) => x * tanhOf(softplusOf(x)),
 });
 
 export const gelu = activation({
@@ -169,7 +170,7 @@ export const gelu = activation({
   },
   at: ({ approximate }) =>
     approximate === "tanh"
-      ? (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))
+      ? (x) => 0.5 * x * (1 + tanhOf(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)))
       : (x) => 0.5 * x * (1 + errorFunction(x / Math.SQRT2)),
 });
 
@@ -188,13 +189,13 @@ export const clip = activation({
 
 export const erf = activation({ name: "erf", doc: "The error function.", attrs: {}, at: () => errorFunction });
 
-export const exp = activation({ name: "exp", doc: "e to the power x.", attrs: {}, at: () => Math.exp });
+export const exp = activation({ name: "exp", doc: "e to the power x.", attrs: {}, at: () => expOf });
 
 export const log = activation({
   name: "log",
   doc: "Natural logarithm; not a number below 0.",
   attrs: {},
-  at: () => Math.log,
+  at: () => logOf,
 });
 
 export const sqrt = activation({

@@ -1,3 +1,4 @@
+import { chebyshevAt, inUnit } from "../base/chebyshev.ts";
 import { type Problem, problem } from "../base/diagnostic.ts";
 import { elementCount, type Shape, sameShape, type Tensor } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
@@ -107,25 +108,36 @@ export function degreeOf(coeffs: readonly number[]): number {
 }
 
 export const polynomial = defineOp({
-  doc: "Polynomial activation c0 + c1 x + c2 x^2 + ..., element by element. Uses ceil(log2(degree + 1)) levels, one less where a degree of 2 meets a neighbouring linear layer.",
+  doc: "Polynomial activation c0 + c1 x + c2 x^2 + ..., element by element. Uses ceil(log2(degree + 1)) levels, one less where a degree of 2, 4, 8, ... meets a neighbouring linear layer.",
   example: "a = polynomial(c, coeffs = [0, 0.5, 0.25])",
   inputs: [input],
-  attrs: { coeffs: attr.numbers("c0, c1, c2, ..., finite; degree at most 255") },
-  shape: ([x], { coeffs }) => {
+  attrs: {
+    coeffs: attr.numbers("c0, c1, c2, ..., finite; degree at most 255"),
+    chebyshev: attr.numbers(
+      "[low, high]: the coefficients are those of c0 T0(t) + c1 T1(t) + ..., t going from -1 to 1 as x goes from low to high; better than powers of x where the range is large",
+      [],
+    ),
+  },
+  shape: ([x], { coeffs, chebyshev }) => {
+    const wrong = (attribute: string, found: string, allowed: string) =>
+      problem("bad-attribute", { op: "polynomial", attribute, found, allowed });
+    const [low, high, ...others] = chebyshev;
+    const isRange =
+      low !== undefined && high !== undefined && others.length === 0 && high - low < Infinity && low < high;
+    if (chebyshev.length > 0 && !isRange) {
+      return wrong("chebyshev", `[${chebyshev.join(", ")}]`, "[low, high], finite, the first below the second");
+    }
     if (coeffs.length > 0 && coeffs.length <= 256 && coeffs.every(Number.isFinite)) return x!.shape;
-    const wrong = coeffs.find((c) => !Number.isFinite(c));
-    const found = wrong === undefined ? `a list of ${coeffs.length} numbers` : `a list with ${wrong}`;
-    return problem("bad-attribute", {
-      op: "polynomial",
-      attribute: "coeffs",
-      found,
-      allowed: "a list of 1 to 256 finite numbers",
-    });
+    const bad = coeffs.find((c) => !Number.isFinite(c));
+    const found = bad === undefined ? `a list of ${coeffs.length} numbers` : `a list with ${bad}`;
+    return wrong("coeffs", found, "a list of 1 to 256 finite numbers");
   },
   // A polynomial of degree 0 still multiplies its operand, by 0.
   depth: (_, { coeffs }) => Math.max(1, Math.ceil(Math.log2(degreeOf(coeffs) + 1))),
-  evaluate: ([x], { coeffs }) => ({
-    shape: x!.shape,
-    data: x!.data.map((v) => coeffs.reduceRight((sum, c) => sum * v + c, 0)),
-  }),
+  evaluate: ([x], { coeffs, chebyshev: [low, high] }) => {
+    if (low === undefined || high === undefined) {
+      return { shape: x!.shape, data: x!.data.map((v) => coeffs.reduceRight((sum, c) => sum * v + c, 0)) };
+    }
+    return { shape: x!.shape, data: x!.data.map((v) => chebyshevAt(coeffs, inUnit(v, [low, high]))) };
+  },
 });

@@ -9,7 +9,15 @@ import { checkHeading, type FileKind, headingKeys } from "./file-heading.ts";
 import { packText, unpackText } from "./packed-text.ts";
 import type { Plan } from "./plan.ts";
 import { contentHash } from "./plan-id.ts";
-import { clientKeys, decodeClient, decodeCost, decodeSettings, encodeClient, encodeServer } from "./plan-json.ts";
+import {
+  clientKeys,
+  decodeClient,
+  decodeCost,
+  decodeFits,
+  decodeSettings,
+  encodeClient,
+  encodeServer,
+} from "./plan-json.ts";
 
 const planKind: FileKind = { format: "sealwright-plan", version: 2, what: "plan" };
 const metadataKey = "sealwright";
@@ -26,10 +34,21 @@ export type ParseGraph = (text: string, tensors: ReadonlyMap<string, Tensor>, pa
  */
 export function writePlan(draft: Omit<Plan, "id">): { readonly bytes: Uint8Array; readonly plan: Plan } {
   const store = new TensorStore();
+  const { description, id } = describedPlan(draft, store);
+  return { bytes: writeDescribed(description, store.tensors), plan: { ...draft, id } };
+}
+
+type Description = { readonly [key: string]: JsonInput };
+
+/** What a file says of a plan, its id included; its weights go to the store. */
+export function describedPlan(
+  draft: Omit<Plan, "id">,
+  store: TensorStore,
+): { readonly description: Description; readonly id: string } {
   // The network's own weights keep their names where the program still uses them.
   const source = store.add("source", graphTensors(draft.source));
   const program = store.add("program", graphTensors(draft.program));
-  const description: { readonly [key: string]: JsonInput } = {
+  const description: Description = {
     format: planKind.format,
     version: planKind.version,
     requires: [],
@@ -39,10 +58,15 @@ export function writePlan(draft: Omit<Plan, "id">): { readonly bytes: Uint8Array
     program: packText(printGraph(draft.program)),
     source: packText(printGraph(draft.source)),
   };
-  const id = contentHash(description, store.tensors);
-  const metadata = printJson({ ...description, planId: id });
+  const id = contentHash(description, store.picked([...source, ...program]));
+  return { description: { ...description, planId: id }, id };
+}
+
+/** A safetensors file of these tensors with a description in its metadata. */
+export function writeDescribed(description: Description, tensors: ReadonlyMap<string, Tensor>): Uint8Array {
+  const metadata = printJson(description);
   invariant(metadata.length < maxDescriptionBytes, `a plan of ${metadata.length} characters`);
-  return { bytes: writeSafetensors(store.tensors, new Map([[metadataKey, metadata]])), plan: { ...draft, id } };
+  return writeSafetensors(tensors, new Map([[metadataKey, metadata]]));
 }
 
 /**
@@ -50,16 +74,29 @@ export function writePlan(draft: Omit<Plan, "id">): { readonly bytes: Uint8Array
  * Throws a SealwrightError when the file is no plan, damaged, or of another version.
  */
 export function readPlan(bytes: Uint8Array, path: string, parse: ParseGraph): Plan {
+  const { cursor, stored } = readDescribed(bytes, path, planKind.what);
+  const plan = planDescribed(cursor, stored, path, parse);
+  stored.checkAllUsed(cursor.field("weights"));
+  return plan;
+}
+
+/** The description in a file's metadata, and its tensors. */
+export function readDescribed(
+  bytes: Uint8Array,
+  path: string,
+  needed: string,
+): { readonly cursor: JsonCursor; readonly stored: StoredTensors } {
   const { tensors, metadata } = readSafetensors(bytes, path);
   const text = metadata.get(metadataKey);
   if (text === undefined) {
-    return fail(
-      "not-a-plan",
-      { path },
-      { needed: planKind.what, found: "its safetensors metadata have no 'sealwright'" },
-    );
+    return fail("not-a-plan", { path }, { needed, found: "its safetensors metadata have no 'sealwright'" });
   }
   const cursor = new JsonCursor(parseJson(text, { path, part, limit: maxDescriptionBytes }), path);
+  return { cursor, stored: new StoredTensors(tensors) };
+}
+
+/** The plan that a description and the tensors it names make. */
+export function planDescribed(cursor: JsonCursor, stored: StoredTensors, path: string, parse: ParseGraph): Plan {
   checkHeading(cursor, planKind);
   const at = cursor.object([
     ...headingKeys,
@@ -68,27 +105,32 @@ export function readPlan(bytes: Uint8Array, path: string, parse: ParseGraph): Pl
     "passes",
     "settings",
     "cost",
+    ...(cursor.has("fits") ? (["fits"] as const) : []),
     "weights",
     "program",
     "source",
   ]);
-  const id = at.planId.text();
-  const computed = contentHash(without(cursor.map(), "planId"), tensors);
-  if (id !== computed) fail("plan-damaged", at.planId.place, { what: "plan", stated: id, computed });
-
   const weights = at.weights.object(["program", "source"]);
-  const stored = new StoredTensors(tensors);
   const programTensors = stored.named(weights.program);
   const sourceTensors = stored.named(weights.source);
-  stored.checkAllUsed(weights.program);
+  checkId(cursor, stored.picked([weights.program, weights.source]), "plan");
+  const id = at.planId.text();
   return {
     ...decodeClient(at, id),
     passes: at.passes.list().map((pass) => pass.text()),
     settings: decodeSettings(at.settings),
     cost: decodeCost(at.cost),
+    ...(cursor.has("fits") ? { fits: decodeFits(cursor.field("fits")) } : {}),
     program: parse(unpackText(at.program), programTensors, path),
     source: parse(unpackText(at.source), sourceTensors, path),
   };
+}
+
+/** Stops unless the id in a description is that of its content and these tensors. */
+export function checkId(cursor: JsonCursor, tensors: ReadonlyMap<string, Tensor>, what: string): void {
+  const stated = cursor.field("planId");
+  const computed = contentHash(without(cursor.map(), "planId"), tensors);
+  if (stated.text() !== computed) fail("plan-damaged", stated.place, { what, stated: stated.text(), computed });
 }
 
 function without(object: JsonObject, key: string): JsonObject {
@@ -96,7 +138,7 @@ function without(object: JsonObject, key: string): JsonObject {
 }
 
 /** Tensors to be stored, each content once. */
-class TensorStore {
+export class TensorStore {
   readonly tensors = new Map<string, Tensor>();
   /** By hash of shape and content. */
   readonly #names = new Map<string, string>();
@@ -107,16 +149,27 @@ class TensorStore {
     return sorted.map(([name, tensor]) => {
       const hash = contentHash(null, new Map([["", tensor]]));
       // Two graphs may use one name for different tensors: a pass that folds a weight keeps its name.
-      const stored = this.#names.get(hash) ?? `${prefix}/${name}`;
+      const stored = this.#names.get(hash) ?? this.#unused(`${prefix}/${name}`);
       this.#names.set(hash, stored);
       this.tensors.set(stored, tensor);
       return [name, stored];
     });
   }
+
+  #unused(name: string): string {
+    let unused = name;
+    for (let i = 1; this.tensors.has(unused); i++) unused = `${name}_${i}`;
+    return unused;
+  }
+
+  /** The tensors that some pairs name in the file. */
+  picked(pairs: readonly (readonly [string, string])[]): Map<string, Tensor> {
+    return new Map(pairs.map(([, stored]) => [stored, this.tensors.get(stored)!]));
+  }
 }
 
 /** Tensors of a file, as graphs name them. */
-class StoredTensors {
+export class StoredTensors {
   readonly #tensors: ReadonlyMap<string, Tensor>;
   readonly #used = new Set<string>();
 
@@ -136,6 +189,12 @@ class StoredTensors {
       this.#used.add(stored);
     }
     return result;
+  }
+
+  /** The tensors that tables name, by their name in the file. */
+  picked(tables: readonly JsonCursor[]): Map<string, Tensor> {
+    const names = tables.flatMap((table) => table.list().map((pair) => pair.list(2)[1]!.text()));
+    return new Map(names.map((stored) => [stored, this.#tensors.get(stored)!]));
   }
 
   checkAllUsed({ place }: JsonCursor): void {

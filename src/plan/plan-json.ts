@@ -2,6 +2,7 @@ import { invariant } from "../base/diagnostic.ts";
 import type { JsonInput, JsonValue } from "../base/json.ts";
 import type { JsonCursor } from "../base/json-cursor.ts";
 import type { Shape } from "../base/tensor.ts";
+import type { LayerFit } from "../ir/fits.ts";
 import { type AttrRecord, type AttrValue, isTensor } from "../ops/attributes.ts";
 import { parseLayout, printLayout } from "../scheme/layout.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
@@ -270,7 +271,26 @@ function counts<K extends string>(at: { readonly [key in K]: JsonCursor }, keys:
   return Object.fromEntries(keys.map((key) => [key, at[key].integer(0, maxCount)])) as { readonly [key in K]: number };
 }
 
-/** A plan's fields that no client sees, besides programs and weights. */
-export function encodeServer({ passes, settings, cost }: Pick<Plan, "passes" | "settings" | "cost">): Fields {
-  return { passes, settings: encodeSettings(settings), cost: encodeCost(cost) };
+/** A plan's fields that no client sees, besides programs and weights. Where nothing was fitted, nothing is said of fits. */
+export function encodeServer(plan: Pick<Plan, "passes" | "settings" | "cost" | "fits">): Fields {
+  const { passes, settings, cost, fits } = plan;
+  const server = { passes, settings: encodeSettings(settings), cost: encodeCost(cost) };
+  return fits === undefined ? server : { ...server, fits: fits.map((fit) => ({ ...fit })) };
+}
+
+export function decodeFits(cursor: JsonCursor): LayerFit[] {
+  return cursor.list().map((item) => {
+    const at = item.object(["layer", "function", "degree", "range", "origin", "maxError", "rmsError"]);
+    const [low, high, ...rest] = at.range.list(2).map((end) => end.number());
+    if (low === undefined || high === undefined || rest.length > 0) return at.range.wrong("a list of two numbers");
+    return {
+      layer: at.layer.text(),
+      function: at.function.text(),
+      degree: at.degree.integer(0, maxCount),
+      range: [low, high],
+      origin: at.origin.choice(["data", "stated", "intervals"]),
+      maxError: at.maxError.number(),
+      rmsError: at.rmsError.number(),
+    };
+  });
 }

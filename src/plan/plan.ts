@@ -1,4 +1,5 @@
 import type { Shape } from "../base/tensor.ts";
+import type { LayerFit } from "../ir/fits.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { AttrRecord } from "../ops/attributes.ts";
 import type { Layout } from "../scheme/layout.ts";
@@ -31,6 +32,8 @@ export interface Plan {
   readonly source: Graph;
   readonly cost: Cost;
   readonly precision: Precision;
+  /** Activations that polynomials stand for, where there are any. A client's bundle says nothing of them. */
+  readonly fits?: readonly LayerFit[];
 }
 
 /** What a client needs of a plan to make keys, encrypt and decrypt; it says nothing about the weights. A plan is one. */

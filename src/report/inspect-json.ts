@@ -2,12 +2,19 @@ import { invariant } from "../base/diagnostic.ts";
 import type { LayerCost, OpCounts, Plan, Port } from "../plan/plan.ts";
 import { printLayout } from "../scheme/layout.ts";
 import type { KeyChoiceRow } from "./pareto.ts";
+import { type SkipRow, skipsJson } from "./skip-table.ts";
 
 /**
  * What `inspect --json` prints. Scripts rely on these names: they are only ever added to.
  * `planBytes` is the size of the plan file; times are milliseconds, sizes bytes. `keyChoices` is there when it was asked for.
+ * `skips` says what joining each skip costs as it was written and as it is computed (measure-skips.ts).
  */
-export function inspectJson(plan: Plan, planBytes: number, keyChoices?: readonly KeyChoiceRow[]) {
+export function inspectJson(
+  plan: Plan,
+  planBytes: number,
+  keyChoices?: readonly KeyChoiceRow[],
+  skips: readonly SkipRow[] = [],
+) {
   const { scheme, security, cost, precision } = plan;
   const primes = [...scheme.primes, scheme.specialPrime];
   return {
@@ -47,6 +54,8 @@ export function inspectJson(plan: Plan, planBytes: number, keyChoices?: readonly
     inputs: plan.inputs.map(portJson),
     outputs: plan.outputs.map(portJson),
     stages: plan.stages.map((s) => ({ ...s })),
+    fits: (plan.fits ?? []).map((fit) => ({ ...fit, range: [...fit.range] })),
+    skips: skipsJson(skips),
     layers: cost.layers.map((layer) => ({
       name: layer.name,
       op: layer.op,

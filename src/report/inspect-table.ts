@@ -1,18 +1,25 @@
 import { escapeHidden } from "../base/render.ts";
 import type { ClientView, LayerCost, Plan, Port } from "../plan/plan.ts";
+import { fitTable } from "./fit-table.ts";
 import { occupiedSlots, shortLayout } from "./layout-words.ts";
 import { type KeyChoiceRow, keyChoiceTable } from "./pareto.ts";
 import { counted, errorOfBits, formatBytes, formatShape, formatShare, formatTime } from "./quantities.ts";
+import { type SkipRow, skipTable } from "./skip-table.ts";
 import { type Column, table } from "./table.ts";
 
 /** A plan is read in terminals and pasted into reports. */
 const lineWidth = 120;
 
 /**
- * What a person wants to know about a plan, within 120 columns. `planBytes` is the size of its file; `keyChoices` adds a
- * section.
+ * What a person wants to know about a plan, within 120 columns. `planBytes` is the size of its file; `keyChoices` and
+ * `skips` add sections.
  */
-export function inspectTable(plan: Plan, planBytes: number, keyChoices?: readonly KeyChoiceRow[]): string {
+export function inspectTable(
+  plan: Plan,
+  planBytes: number,
+  keyChoices?: readonly KeyChoiceRow[],
+  skips: readonly SkipRow[] = [],
+): string {
   return [
     insecureBanner(plan),
     heading(plan),
@@ -21,6 +28,8 @@ export function inspectTable(plan: Plan, planBytes: number, keyChoices?: readonl
     totalLines(plan, planBytes),
     "",
     layerTable(plan),
+    plan.fits && fitTable(plan.fits),
+    skipTable(skips),
     keyChoices && keyChoiceTable(keyChoices),
   ]
     .filter((part) => part !== undefined)

@@ -1,13 +1,20 @@
 import { SealwrightError } from "../base/diagnostic.ts";
 import { type CountOptions, countOperations, type OperationCounts } from "../driver/count-operations.ts";
+import type { SkipReport } from "../driver/measure-skips.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { LayerCost } from "../plan/plan.ts";
 import { shortLayout } from "./layout-words.ts";
 import { counted, formatBytes, formatShape, formatTime } from "./quantities.ts";
+import { skipRows, skipsJson, skipTable } from "./skip-table.ts";
 import { type Column, table } from "./table.ts";
 
 /** `inspect --stop-after` for people: what every layer costs, in whatever ring the graph was packed for. */
-export function stageTable(graph: Graph, stage: string, options: CountOptions = {}): string {
+export function stageTable(
+  graph: Graph,
+  stage: string,
+  options: CountOptions = {},
+  skips: readonly SkipReport[] = [],
+): string {
   const counts = tryCount(graph, options);
   const title = `${graph.name} after ${stage}`;
   if (typeof counts === "string") return `${title}: nothing is counted, as ${counts}\n`;
@@ -40,14 +47,19 @@ export function stageTable(graph: Graph, stage: string, options: CountOptions = 
     layers,
     120,
   );
-  return `${title}: ${facts.slice(0, 2).join(", ")},\n${facts.slice(2).join(", ")}\n\n${rows}`;
+  return `${title}: ${facts.slice(0, 2).join(", ")},\n${facts.slice(2).join(", ")}\n\n${[rows, skipTable(skipRows(skips, layers))].filter((part) => part !== undefined).join("\n")}`;
 }
 
 /**
  * The same for machines, in the words of `inspect --json`. Where nothing could be counted, `totals` is empty and `uncounted`
  * says why.
  */
-export function stageJson(graph: Graph, stage: string, options: CountOptions = {}): object {
+export function stageJson(
+  graph: Graph,
+  stage: string,
+  options: CountOptions = {},
+  skips: readonly SkipReport[] = [],
+): object {
   const counts = tryCount(graph, options);
   const head = { format: "sealwright-inspect", version: 1, model: graph.name, stage };
   if (typeof counts === "string") return { ...head, uncounted: counts, totals: {}, galoisSteps: [], layers: [] };
@@ -59,6 +71,7 @@ export function stageJson(graph: Graph, stage: string, options: CountOptions = {
     totals,
     estimate: { ...estimate, costTable },
     galoisSteps: counts.galoisSteps,
+    skips: skipsJson(skipRows(skips, layers)),
     // Errors are not predicted at this stage.
     layers: layers.map(({ boundBits: _, ...layer }) => layer),
   };

@@ -132,14 +132,34 @@ export function makeSealMachine(options: SealOptions & InputOptions = {}): Machi
   return {
     name: "seal",
     run: async (plan: Plan, inputs) => {
-      // For a single run, keeping plaintexts would only cost time.
-      const session = await openSession(plan, { cacheBytes: 0, ...options });
+      const runner = openRunner(options);
       try {
-        return await session.run(inputs, options);
+        return await runner.run(plan, inputs);
       } finally {
-        await session.close();
+        await runner.close();
       }
     },
+  };
+}
+
+/** Runs plans one after another in one worker, each with keys of its own; plans of equal parameters share a context. */
+export interface Runner {
+  run(plan: ClientPlan & ServerPlan, inputs: Tensors): Promise<Tensors>;
+  close(): Promise<void>;
+}
+
+export function openRunner(options: SealOptions & InputOptions = {}): Runner {
+  const { clamp = false } = ownOptions(options);
+  // For single runs, keeping plaintexts would only cost time.
+  const settings = settingsOf({ cacheBytes: 0, ...options });
+  const worker = new SealWorker();
+  return {
+    run: async (plan, inputs) => {
+      const call = callOptions(plan.scheme, options);
+      await worker.call({ do: "open", plan: { ...clientPart(plan), ...serverPart(plan) }, settings }, call);
+      return worker.call({ do: "run", inputs, clamp }, call);
+    },
+    close: () => worker.close(),
   };
 }
 

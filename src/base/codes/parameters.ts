@@ -1,5 +1,10 @@
 import { code } from "./code.ts";
 
+/** `(1) this; (2) that`. */
+function cheapest(ways: readonly string[]): string {
+  return ways.length === 1 ? ways[0]! : ways.map((way, i) => `(${i + 1}) ${way}`).join("; ");
+}
+
 export const parameterCodes = {
   "unknown-degree": code<{ degree: number; known: readonly number[] }>({
     id: "SW501",
@@ -25,6 +30,8 @@ export const parameterCodes = {
     limitBits: number;
     /** The next degree that would do, if any. */
     enough: number | undefined;
+    /** What would do, cheapest first, where that is known. */
+    ways?: readonly string[];
   }>({
     id: "SW503",
     severity: "error",
@@ -32,9 +39,11 @@ export const parameterCodes = {
     message: (p) =>
       `${p.levels} levels at a scale of 2^${p.scaleBits} are needed, but degree ${p.degree} offers ${p.offered} at ${p.security}-bit security (${p.limitBits} bits of modulus)`,
     help: (p) =>
-      p.enough !== undefined
-        ? `leave 'degree' out to let the compiler choose; degree ${p.enough} has room for the levels, the precision may need a larger one`
-        : "ask for less precision, use polynomials of lower degree, or let the client compute activations ('activation relu = client')",
+      p.ways !== undefined && p.ways.length > 0
+        ? cheapest(p.ways)
+        : p.enough !== undefined
+          ? `leave 'degree' out to let the compiler choose; degree ${p.enough} has room for the levels, the precision may need a larger one`
+          : "ask for less precision, use polynomials of lower degree, or let the client compute activations ('activation relu = client')",
   }),
   "too-few-primes": code<{ degree: number; bits: number }>({
     id: "SW504",
@@ -59,18 +68,36 @@ export const parameterCodes = {
       `'${p.node}' reaches ${p.largest.toPrecision(4)}, but its ciphertext holds values up to ${p.limit.toPrecision(4)}`,
     help: "check that the input is inside its declared range; if it is, compile again with calibration data like it",
   }),
-  "precision-unreachable": code<{ wanted: number; degree: number; levels: number; bits: number }>({
+  "precision-unreachable": code<{
+    wanted: number;
+    degree: number;
+    levels: number;
+    bits: number;
+    /** What would do, cheapest first. */
+    ways: readonly string[];
+  }>({
     id: "SW510",
     severity: "error",
     exit: 4,
     message: (p) =>
       `the network needs ${p.levels} levels; the best is ${p.bits < 1 ? "no right bit at all" : `${p.bits} bits`} at degree ${p.degree}, asked are ${p.wanted} bits`,
-    help: (p) =>
-      p.bits < 1
-        ? "drop layers or use activations of lower degree; weights and inputs of a smaller range let errors grow less"
-        : `set precision to ${Math.floor(p.bits)} bits or less, or make weights and input range smaller so that errors grow less`,
+    help: (p) => {
+      const ranges = "weights and inputs of a smaller range let errors grow less";
+      if (p.ways.length > 0) return `${cheapest(p.ways)}; ${ranges}`;
+      return p.bits < 1
+        ? `drop layers or use activations of lower degree; ${ranges}`
+        : `set precision to ${Math.floor(p.bits)} bits or less; ${ranges}`;
+    },
   }),
-  "network-too-deep": code<{ levels: number; degree: number; offered: number; precision: number; security: number }>({
+  "network-too-deep": code<{
+    levels: number;
+    degree: number;
+    offered: number;
+    precision: number;
+    security: number;
+    /** What would do, cheapest first. */
+    ways: readonly string[];
+  }>({
     id: "SW511",
     severity: "error",
     exit: 4,
@@ -78,7 +105,10 @@ export const parameterCodes = {
       p.levels <= p.offered
         ? `the network needs ${p.levels} levels; on the way errors outgrow its values, even at degree ${p.degree} and ${p.security}-bit security`
         : `the network needs ${p.levels} levels, degree ${p.degree} offers ${p.offered} at a precision of ${p.precision} bits and ${p.security}-bit security`,
-    help: "ask for less precision, use activations of lower degree, or drop layers",
+    help: (p) =>
+      p.ways.length > 0
+        ? `${cheapest(p.ways)}; or use activations of lower degree, or drop layers`
+        : "ask for less precision, use activations of lower degree, or drop layers",
   }),
   "unknown-target": code<{ name: string }>({
     id: "SW520",

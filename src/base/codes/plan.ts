@@ -120,6 +120,13 @@ export const planCodes = {
     message: (p) => `the plan states ${p.stated} as its ${p.what}, its program has ${p.counted}`,
     help: again,
   }),
+  "rounds-in-files": code<object>({
+    id: "SW731",
+    severity: "error",
+    exit: 4,
+    message: () => "the plan has client steps, and keys and ciphertexts in files are for plans without",
+    help: "'sealwright run' computes all its rounds, client and server in one process",
+  }),
   "plan-id-mismatch": code<{ expected: string; found: string }>({
     id: "SW730",
     severity: "error",

@@ -173,4 +173,11 @@ export const shapeCodes = {
     message: (p) => `'${p.layer}' is a '${p.op}', which cannot be computed on encrypted values as it is`,
     help: (p) => p.choices,
   }),
+  "weight-too-large": code<{ name: string; index: number; value: number; limit: number }>({
+    id: "SW224",
+    severity: "error",
+    exit: 3,
+    message: (p) => `element ${p.index} of '${p.name}' is ${p.value}, and no more than ${p.limit} can be encoded`,
+    help: "such a weight comes from a training run that diverged, or stands for infinity; train again, or write what it is meant to do",
+  }),
 } as const;

@@ -12,7 +12,7 @@ export function checkCommand(io: Io): Command {
     .description("say what is wrong with a model, without writing anything")
     .argument("<model>", "a model: .hen text or ONNX");
   return addModelFlags(command).action((path: string, flags: ModelFlags & { readonly json?: boolean }) => {
-    const found = checkSource(openModel(io, path, flags).source, compileOptionsOf(io, flags));
+    const found = checkSource(openModel(io, path, flags).source, compileOptionsOf(io, flags, path));
     if (found.some((d) => d.severity === "error")) throw new SealwrightError(found);
     if (flags.json) io.out(diagnosticsJson(found));
     else io.err(renderDiagnostics(found));

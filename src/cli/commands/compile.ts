@@ -1,16 +1,19 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { pipeline } from "../../../passes/pipeline.ts";
-import { compileGraph, compileGraphTo } from "../../driver/compile.ts";
+import { compileAny, compileGraphTo } from "../../driver/compile.ts";
 import { readSource } from "../../driver/read-model.ts";
 import { printGraph } from "../../ir/print.ts";
 import type { Plan } from "../../plan/plan.ts";
+import type { RoundsPlan } from "../../plan/rounds.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { insecureBanner } from "../../report/inspect-table.ts";
 import { counted, formatBytes, formatTime } from "../../report/quantities.ts";
+import { roundReports, roundsJson } from "../../report/rounds.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
+import { hasRounds } from "../load-plan.ts";
 import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 import { addPassFlags, graphFiles, type PassFlags, watchPasses } from "../pass-flags.ts";
 import { checkOutput, writeFiles } from "../write-file.ts";
@@ -38,7 +41,7 @@ export function compileCommand(io: Io): Command {
     if (stopAfter === undefined || flags.output !== undefined) checkOutput(io, output, target([path]));
     const watch = watchPasses(io, flags);
     try {
-      const model = readSource(source, compileOptionsOf(io, flags));
+      const model = readSource(source, compileOptionsOf(io, flags, path));
       if (stopAfter !== undefined) {
         const { graph, diagnostics } = compileGraphTo(model, stopAfter, watch.observer);
         io.err(renderDiagnostics(diagnostics));
@@ -46,14 +49,31 @@ export function compileCommand(io: Io): Command {
         else writeFiles(io, graphFiles(flags.output, graph), target(opened()));
         return;
       }
-      const { plan, bytes, diagnostics } = compileGraph(model, watch.observer);
+      const compiled = compileAny(model, watch.observer);
+      const { bytes, diagnostics } = compiled;
       writeFiles(io, [{ path: output, bytes }], target(opened()));
+      if (hasRounds(compiled)) {
+        if (flags.json) io.out(`${JSON.stringify(roundsJson(compiled.plan, bytes.length))}\n`);
+        else io.err(`${renderDiagnostics(diagnostics)}${roundsSummary(compiled.plan, output, bytes.length)}`);
+        return;
+      }
+      const { plan } = compiled;
       if (flags.json) io.out(`${JSON.stringify(inspectJson(plan, bytes.length))}\n`);
       else io.err(`${renderDiagnostics(diagnostics)}${summary(plan, output, bytes.length)}`);
     } finally {
       watch.finish();
     }
   });
+}
+
+function roundsSummary(plan: RoundsPlan, output: string, bytes: number): string {
+  const reports = roundReports(plan);
+  const rotations = reports.reduce((sum, r) => sum + r.rotations, 0);
+  const milliseconds = reports.reduce((sum, r) => sum + r.milliseconds, 0);
+  return (
+    `wrote ${output} (${formatBytes(bytes)}): ${counted(reports.length, "round")}, ${counted(rotations, "rotation")}, ` +
+    `about ${formatTime(milliseconds)} on the server; 'sealwright inspect' lists what each round reveals\n`
+  );
 }
 
 function summary(plan: Plan, output: string, bytes: number): string {

@@ -1,17 +1,21 @@
 import { Command } from "commander";
 import { pipeline } from "../../../passes/pipeline.ts";
+import { fail } from "../../base/diagnostic.ts";
 import { compileGraphTo } from "../../driver/compile.ts";
+import { measureSkips, ringDegree } from "../../driver/measure-skips.ts";
 import { readSource } from "../../driver/read-model.ts";
 import { explainLayer, layerNames } from "../../report/explain-layer.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { inspectTable } from "../../report/inspect-table.ts";
 import { keyChoiceRows } from "../../report/pareto.ts";
+import { roundsJson, roundsTable } from "../../report/rounds.ts";
+import { skipRows } from "../../report/skip-table.ts";
 import { stageJson, stageTable } from "../../report/stage.ts";
 import { costTableFor } from "../cost-tables.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { loadPlan } from "../load-plan.ts";
+import { hasRounds, loadPlan } from "../load-plan.ts";
 import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 
 interface Flags extends ModelFlags {
@@ -32,15 +36,29 @@ export function inspectCommand(io: Io): Command {
   return addModelFlags(command).action((path: string, flags: Flags) => {
     if (flags.stopAfter !== undefined) {
       const stage = chosen("pass", flags.stopAfter, pipeline, (pass) => pass.name).name;
-      const model = readSource(openModel(io, path, flags).source, compileOptionsOf(io, flags));
+      const model = readSource(openModel(io, path, flags).source, compileOptionsOf(io, flags, path));
       const { graph, settings, diagnostics } = compileGraphTo(model, stage);
       io.err(renderDiagnostics(diagnostics));
+      const skips = measureSkips(model.graph, ringDegree(graph));
       io.out(
-        flags.json ? `${JSON.stringify(stageJson(graph, stage, settings))}\n` : stageTable(graph, stage, settings),
+        flags.json
+          ? `${JSON.stringify(stageJson(graph, stage, settings, skips))}\n`
+          : stageTable(graph, stage, settings, skips),
       );
       return;
     }
-    const { plan, bytes } = loadPlan(io, path, { ...flags, look: true });
+    const loaded = loadPlan(io, path, { ...flags, look: true });
+    if (hasRounds(loaded)) {
+      if (flags.explain !== undefined || flags.keys === true) {
+        const option = flags.keys === true ? "--keys" : "--explain";
+        const hint = "leave it out; --json shows each round's plan in full";
+        fail("bad-usage", "nowhere", { text: `${option} is for plans without client steps`, hint });
+      }
+      const { plan, bytes } = loaded;
+      io.out(flags.json ? `${JSON.stringify(roundsJson(plan, bytes.length))}\n` : roundsTable(plan, bytes.length));
+      return;
+    }
+    const { plan, bytes } = loaded;
     if (flags.explain !== undefined) {
       const layer = chosen("layer", flags.explain, layerNames(plan), (name) => name);
       const text = explainLayer(plan, layer)!;
@@ -48,10 +66,11 @@ export function inspectCommand(io: Io): Command {
       return;
     }
     const keys = flags.keys ? keyChoiceRows(plan, costTableFor(io, plan.cost.costTable, flags.costTable)) : undefined;
+    const skips = skipRows(measureSkips(plan.source, plan.scheme.degree), plan.cost.layers);
     io.out(
       flags.json
-        ? `${JSON.stringify(inspectJson(plan, bytes.length, keys))}\n`
-        : inspectTable(plan, bytes.length, keys),
+        ? `${JSON.stringify(inspectJson(plan, bytes.length, keys, skips))}\n`
+        : inspectTable(plan, bytes.length, keys, skips),
     );
   });
 }

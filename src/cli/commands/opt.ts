@@ -30,7 +30,7 @@ export function optCommand(io: Io): Command {
     try {
       const { source, opened } = openModel(io, path, flags);
       if (flags.output !== undefined) checkOutput(io, flags.output, target([path]));
-      const model = readSource(source, compileOptionsOf(io, flags));
+      const model = readSource(source, compileOptionsOf(io, flags, path));
       const { graph, diagnostics } = optimizeGraph(model, flags.pass, watch.observer);
       io.err(renderDiagnostics(diagnostics));
       if (flags.output === undefined) io.out(printGraph(graph));

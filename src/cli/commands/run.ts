@@ -1,11 +1,14 @@
 import { Command, Option } from "commander";
-import { type MachineName, machines, runPlan } from "../../driver/run-plan.ts";
+import { outsideFits } from "../../driver/outside-fits.ts";
+import { type MachineName, machines, runAllRounds, runPlan } from "../../driver/run-plan.ts";
 import { evaluate, inputsOf } from "../../ir/evaluate.ts";
 import type { Tensors } from "../../plan/machine.ts";
 import type { Plan, ValuePort } from "../../plan/plan.ts";
+import { roundsInputs } from "../../plan/rounds.ts";
+import { renderDiagnostics } from "../diagnostics.ts";
 import { repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { loadNetwork, loadPlan } from "../load-plan.ts";
+import { hasRounds, loadNetwork, loadPlan } from "../load-plan.ts";
 import { addModelFlags, type ModelFlags } from "../model-source.ts";
 import { inputPaths, readInputs } from "../tensors-in.ts";
 import { deliver, outputTargets } from "../tensors-out.ts";
@@ -45,6 +48,7 @@ export function runCommand(io: Io): Command {
     const target = { force: flags.force, inputs: [path, ...inputPaths(io, ports, flags.input)] };
     const targets = outputTargets(io, results, flags.output ?? [], target);
     const inputs = readInputs(io, ports, flags.input, { clamp: flags.clamp ?? false });
+    if (plan !== undefined) io.err(renderDiagnostics(outsideFits(plan, inputs)));
     io.progress(`running on ${flags.machine}`);
     const outputs = await compute(inputs);
     io.progress(undefined);
@@ -69,7 +73,16 @@ function loadRunnable(io: Io, path: string, flags: Flags): Runnable {
     });
     return { inputs, outputs: graph.outputs, compute: async (given) => evaluate(graph, given) };
   }
-  const { plan } = loadPlan(io, path, flags);
+  const loaded = loadPlan(io, path, flags);
+  if (hasRounds(loaded)) {
+    const { plan } = loaded;
+    return {
+      inputs: roundsInputs(plan),
+      outputs: plan.outputs,
+      compute: (given) => runAllRounds(plan, given, flags.machine, sealOptions(io, flags)),
+    };
+  }
+  const { plan } = loaded;
   const { inputs, outputs } = plan;
   return { inputs, outputs, plan, compute: (given) => runPlan(plan, given, flags.machine, sealOptions(io, flags)) };
 }

@@ -1,0 +1,89 @@
+import { fail } from "../base/diagnostic.ts";
+import type { JsonInput } from "../base/json.ts";
+import { graphTensors, printGraph } from "../ir/print.ts";
+import { checkHeading, type FileKind, headingKeys } from "./file-heading.ts";
+import { packText, unpackText } from "./packed-text.ts";
+import {
+  checkId,
+  describedPlan,
+  type ParseGraph,
+  planDescribed,
+  readDescribed,
+  TensorStore,
+  writeDescribed,
+} from "./plan-file.ts";
+import { contentHash } from "./plan-id.ts";
+import type { RoundsPlan } from "./rounds.ts";
+
+export const roundsKind: FileKind = { format: "sealwright-rounds", version: 1, what: "plan with client steps" };
+const maxRounds = 10_000;
+
+type Draft = Omit<RoundsPlan, "id">;
+
+/**
+ * A plan with client steps as a file: safetensors like that of a plan, whose description holds those of the server plans and
+ * the texts of the client steps. Equal plans give equal bytes.
+ */
+export function writeRounds(draft: Draft): { readonly bytes: Uint8Array; readonly plan: RoundsPlan } {
+  const store = new TensorStore();
+  const source = store.add("source", graphTensors(draft.source));
+  const used = [...source];
+  const rounds = draft.rounds.map(({ server, client }): JsonInput => {
+    const weights = client === undefined ? [] : store.add("client", graphTensors(client));
+    used.push(...weights);
+    return {
+      server: server === undefined ? null : describedPlan(server, store).description,
+      client: client === undefined ? null : packText(printGraph(client)),
+      weights,
+    };
+  });
+  const description: { readonly [key: string]: JsonInput } = {
+    format: roundsKind.format,
+    version: roundsKind.version,
+    requires: [],
+    model: draft.model,
+    compiler: draft.compiler,
+    outputs: draft.outputs.map(({ name, value }) => [name, value]),
+    rounds,
+    source: packText(printGraph(draft.source)),
+    weights: source,
+  };
+  const id = contentHash(description, store.picked(used));
+  return { bytes: writeDescribed({ ...description, planId: id }, store.tensors), plan: { ...draft, id } };
+}
+
+/** Whether a file is a plan with client steps. */
+export function isRounds(bytes: Uint8Array, path: string): boolean {
+  const { cursor } = readDescribed(bytes, path, roundsKind.what);
+  return cursor.has("format") && cursor.field("format").raw === roundsKind.format;
+}
+
+/** Reads a plan with client steps and checks its form, its ids and its weights. What its parts mean is for others to check. */
+export function readRounds(bytes: Uint8Array, path: string, parse: ParseGraph): RoundsPlan {
+  const { cursor, stored } = readDescribed(bytes, path, roundsKind.what);
+  checkHeading(cursor, roundsKind);
+  const at = cursor.object([...headingKeys, "planId", "model", "compiler", "outputs", "rounds", "source", "weights"]);
+  const rounds = at.rounds.list(maxRounds).map((round) => round.object(["server", "client", "weights"]));
+  checkId(cursor, stored.picked([at.weights, ...rounds.map((round) => round.weights)]), roundsKind.what);
+  const plan: RoundsPlan = {
+    id: at.planId.text(),
+    model: at.model.text(),
+    compiler: at.compiler.text(),
+    outputs: at.outputs.list().map((pair) => {
+      const [name, value] = pair.list(2);
+      if (name === undefined || value === undefined) return pair.wrong("a list of two names");
+      return { name: name.text(), value: value.text() };
+    }),
+    rounds: rounds.map(({ server, client, weights }) => {
+      const tensors = stored.named(weights);
+      return {
+        server: server.raw === null ? undefined : planDescribed(server, stored, path, parse),
+        client: client.raw === null ? undefined : parse(unpackText(client), tensors, path),
+      };
+    }),
+    source: parse(unpackText(at.source), stored.named(at.weights), path),
+  };
+  stored.checkAllUsed(at.weights);
+  if (plan.rounds.length === 0) fail("plan-program", at.rounds.place, { reason: "there are no rounds" });
+  return plan;
+}

@@ -1,0 +1,67 @@
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { run, temporaryFolder } from "./cli-io.ts";
+
+const model = `network steps {
+  input x: [2] in -1 .. 1
+  h = relu(dense(x, weight = [[1, -2], [0.5, 1], [-1, 1]], bias = [0.25, 0, -0.5]))
+  output y = dense(h, weight = [[1, 2, 3], [-1, 0.5, 1]])
+}
+target seal {
+  precision = 8 bits
+  activation relu = client
+}
+`;
+
+/** What the network makes of [0.5, -0.25]: h = [1.25, 0, 0]. */
+const answer = [1.25, -1.25];
+
+it("a network with a client step is compiled, inspected and run in one process", { timeout: 120_000 }, async () => {
+  const folder = temporaryFolder();
+  fs.writeFileSync(join(folder, "steps.hen"), model);
+  fs.writeFileSync(join(folder, "x.csv"), "0.5,-0.25\n");
+  const compiled = await run(folder, "compile", "steps.hen");
+  expect(compiled).toMatchObject({ code: 0, out: "" });
+  expect(compiled.err).toMatch(/^wrote steps\.plan \(.*\): 2 rounds, \d+ rotations, about .* on the server;/);
+
+  const shown = await run(folder, "inspect", "steps.plan");
+  expect(shown.out).toContain("round 1: the 3 values of 'h.dense', before relu 'h'");
+  expect(shown.out).toContain("round 2: the 2 values of 'y', the output 'y'");
+  const json = JSON.parse((await run(folder, "inspect", "steps.plan", "--json")).out);
+  expect(json).toMatchObject({ format: "sealwright-inspect", model: "steps", totals: { clientRounds: 2 } });
+  expect(json.rounds[0]).toMatchObject({
+    server: ["dense"],
+    client: ["relu"],
+    plan: { outputs: [{ name: "h.dense" }] },
+  });
+
+  for (const machine of ["seal", "sim", "float"]) {
+    const ran = await run(folder, "run", "steps.plan", "--input", "x.csv", "--machine", machine, "--json");
+    const { outputs } = JSON.parse(ran.out);
+    for (const [i, value] of answer.entries()) expect(Math.abs(outputs.y.data[i] - value)).toBeLessThan(2 ** -8);
+  }
+});
+
+it("what is for plans without client steps says so", async () => {
+  const folder = temporaryFolder();
+  fs.writeFileSync(join(folder, "steps.hen"), model);
+  await run(folder, "compile", "steps.hen");
+  for (const command of [
+    ["keygen", "steps.plan"],
+    ["client-bundle", "steps.plan"],
+  ]) {
+    const refused = await run(folder, ...command);
+    expect(refused).toMatchObject({ code: 4, out: "" });
+    expect(refused.err).toContain("SW731");
+  }
+  expect(await run(folder, "inspect", "steps.plan", "--keys")).toMatchObject({ code: 2 });
+});
+
+it("without its setting the same network is refused, with the way out", async () => {
+  const folder = temporaryFolder();
+  fs.writeFileSync(join(folder, "steps.hen"), model.replace("  activation relu = client\n", ""));
+  const refused = await run(folder, "check", "steps.hen");
+  expect(refused).toMatchObject({ code: 4, out: "" });
+  expect(refused.err).toContain("SW223");
+});

@@ -1,0 +1,121 @@
+import { expect, it } from "vitest";
+import { readSettings } from "../passes/settings.ts";
+import { Diagnostics, type SealwrightError } from "../src/base/diagnostic.ts";
+import { elementCount, type Tensor, tensor } from "../src/base/tensor.ts";
+import { type CompiledRounds, compileAny } from "../src/driver/compile.ts";
+import { openRounds, parseGraph, runAllRounds } from "../src/driver/run-plan.ts";
+import { toSlots } from "../src/packing/slots.ts";
+import type { Plan } from "../src/plan/plan.ts";
+import { Random } from "../src/plan/random.ts";
+import { verifyRounds } from "../src/plan/verify-rounds.ts";
+import { roundsTable } from "../src/report/rounds.ts";
+import { defaultCostTable } from "../src/scheme/cost-table.ts";
+import { layoutElements } from "../src/scheme/layout.ts";
+import { runSlots } from "./lowered.ts";
+
+const random = new Random(5);
+const weights = (shape: readonly number[]): Tensor =>
+  tensor(
+    shape,
+    Array.from({ length: elementCount(shape) }, () => (random.uniform() - 0.5) / 2),
+  );
+
+/** Two blocks with ReLU, a skip over the second, a pool and a dense layer. */
+const text = `network small {
+  input x: [3, 8, 8] in -1 .. 1
+  a = relu(conv2d(x, weight = @w1, bias = @b1, pad = 1))
+  b = relu(conv2d(a, weight = @w2, pad = 1))
+  c = relu(add(conv2d(b, weight = @w2, pad = 1), a))
+  output y = dense(flatten(avg_pool(c, kernel = 4)), weight = @w3)
+}`;
+const tensors = new Map([
+  ["w1", weights([6, 3, 3, 3])],
+  ["b1", weights([6])],
+  ["w2", weights([6, 6, 3, 3])],
+  ["w3", weights([5, 24])],
+]);
+
+function compiled(): CompiledRounds {
+  const graph = parseGraph(text, tensors, "small.hen");
+  const diagnostics = new Diagnostics();
+  const overrides = new Map([
+    ["activation.relu", "client"],
+    ["precision", "8"],
+  ]);
+  const settings = { ...readSettings([], overrides, diagnostics), insecure: false, costTable: defaultCostTable };
+  return compileAny({ graph, settings, diagnostics }) as CompiledRounds;
+}
+
+const inputs = new Map([
+  [
+    "x",
+    tensor(
+      [3, 8, 8],
+      Array.from({ length: 192 }, () => 2 * random.uniform() - 1),
+    ),
+  ],
+]);
+
+const distance = (a: Tensor, b: Tensor) => a.data.reduce((most, v, i) => Math.max(most, Math.abs(v - b.data[i]!)), 0);
+
+it("a network with client steps computes in rounds what it does in the clear", { timeout: 120_000 }, async () => {
+  const { plan, bytes } = compiled();
+  expect(plan.rounds).toHaveLength(4);
+  const opened = openRounds(bytes, "small.plan");
+  expect(opened.id).toBe(plan.id);
+  const [clear, numbers, encrypted] = await Promise.all(
+    (["float", "sim", "seal"] as const).map(async (machine) => (await runAllRounds(opened, inputs, machine)).get("y")!),
+  );
+  expect(distance(clear!, numbers!)).toBeLessThan(2 ** -40);
+  expect(distance(clear!, encrypted!)).toBeLessThan(2 ** -7);
+});
+
+it("the same model compiles to the same bytes", () => {
+  expect(Buffer.from(compiled().bytes).equals(Buffer.from(compiled().bytes))).toBe(true);
+});
+
+it("a client sees the values it is told of, and zeros", () => {
+  const { plan } = compiled();
+  const values = new Map<string, Tensor>(inputs);
+  for (const { server } of plan.rounds) {
+    const given = new Map(server!.inputs.map(({ name, shape }) => [name, values.get(name) ?? weights(shape)]));
+    for (const [name, parts] of rawOutputs(server!, given)) {
+      const { layout } = server!.outputs.find((port) => port.name === name)!;
+      const elements = layoutElements(layout);
+      const planes = parts.flatMap(({ re, im }) => (layout.complex ? [re, im ?? new Float64Array(re.length)] : [re]));
+      const idle = planes.flatMap((plane, p) =>
+        [...plane].filter((_, slot) => elements[p * layout.slots + slot]! < 0).map(Math.abs),
+      );
+      expect(idle.length).toBeGreaterThan(0);
+      expect(Math.max(...idle)).toBeLessThan(1e-12);
+      if (!layout.complex)
+        for (const { im } of parts) expect(im === undefined || im.every((v) => Math.abs(v) < 1e-12)).toBe(true);
+    }
+  }
+});
+
+function rawOutputs({ program, inputs: ports }: Plan, given: ReadonlyMap<string, Tensor>) {
+  const slots = new Map(ports.map(({ name, layout }) => [name, toSlots(given.get(name)!, layout)]));
+  return runSlots(program, (name, part) => slots.get(name)![part]!);
+}
+
+it("a plan says what each round costs and reveals", async () => {
+  const { plan } = compiled();
+  const lines = roundsTable(plan, 0).replace(/plan [0-9a-f]{16}/, "plan ID");
+  await expect(lines).toMatchFileSnapshot("golden/rounds/small.txt");
+});
+
+it("a plan whose rounds do not fit together is refused", () => {
+  const { plan } = compiled();
+  const [first, second, ...rest] = plan.rounds;
+  const refused = (rounds: typeof plan.rounds) => {
+    try {
+      verifyRounds({ ...plan, rounds }, "small.plan");
+      return "nothing";
+    } catch (error) {
+      return (error as SealwrightError).first.message;
+    }
+  };
+  expect(refused([second!, first!, ...rest])).toContain("is read before anything makes it");
+  expect(refused([first!, first!, ...rest])).toContain("is made twice");
+});
