@@ -92,8 +92,19 @@ export function planesOf({ ciphertexts, complex }: Layout): number {
   return complex ? 2 * ciphertexts : ciphertexts;
 }
 
-/** The element at each position, or `idle`. Throws a bug when two elements claim one position. */
+/** What `layoutElements` answered: a compilation asks the same of a layout many times. */
+const known = new WeakMap<Layout, Int32Array>();
+
+/** The element at each position, or `idle`; not to be written to. Throws a bug when two elements claim one position. */
 export function layoutElements(layout: Layout): Int32Array {
+  const before = known.get(layout);
+  if (before !== undefined) return before;
+  const elements = placedElements(layout);
+  known.set(layout, elements);
+  return elements;
+}
+
+function placedElements(layout: Layout): Int32Array {
   const { dims, joined, digits, origin } = layout;
   const elements = new Int32Array(layout.slots * planesOf(layout)).fill(idle);
   const coordinates = Int32Array.from([...origin, ...joined.map(() => 0)]);
