@@ -2,7 +2,7 @@ import type { Diagnostics } from "../src/base/diagnostic.ts";
 import type { GraphBuilder } from "../src/ir/builder.ts";
 import { fitAnnotation } from "../src/ir/fits.ts";
 import type { Annotation, Graph, Node, NodeId } from "../src/ir/graph.ts";
-import { intervalsOf } from "../src/ir/intervals.ts";
+import { lazyIntervals } from "../src/ir/intervals.ts";
 import type { LayerRange } from "../src/ir/ranges.ts";
 import { rewrite } from "../src/ir/rewrite.ts";
 import { activationRange } from "./activation-range.ts";
@@ -60,7 +60,7 @@ function planFits(graph: Graph, settings: Settings, diagnostics: Diagnostics): R
     return choice === undefined || choice.kind === "client" ? [] : [{ node, choice }];
   });
   if (chosen.length === 0) return new Map();
-  const sources = { ranges: settings.ranges, intervals: intervalsOf(graph) };
+  const sources = { ranges: settings.ranges, intervals: lazyIntervals(graph) };
   const fits = new Map<NodeId, Fitted>();
   for (const { node, choice } of chosen) {
     const known = activationRange(graph, node, sources);

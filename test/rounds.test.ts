@@ -3,10 +3,11 @@ import { readSettings } from "../passes/settings.ts";
 import { Diagnostics, type SealwrightError } from "../src/base/diagnostic.ts";
 import { elementCount, type Tensor, tensor } from "../src/base/tensor.ts";
 import { type CompiledRounds, compileAny } from "../src/driver/compile.ts";
-import { openRounds, parseGraph, runAllRounds } from "../src/driver/run-plan.ts";
+import { openAnyPlan, parseGraph, runAllRounds } from "../src/driver/run-plan.ts";
 import { toSlots } from "../src/packing/slots.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import { Random } from "../src/plan/random.ts";
+import type { RoundsPlan } from "../src/plan/rounds.ts";
 import { verifyRounds } from "../src/plan/verify-rounds.ts";
 import { roundsTable } from "../src/report/rounds.ts";
 import { defaultCostTable } from "../src/scheme/cost-table.ts";
@@ -61,7 +62,7 @@ const distance = (a: Tensor, b: Tensor) => a.data.reduce((most, v, i) => Math.ma
 it("a network with client steps computes in rounds what it does in the clear", { timeout: 120_000 }, async () => {
   const { plan, bytes } = compiled();
   expect(plan.rounds).toHaveLength(4);
-  const opened = openRounds(bytes, "small.plan");
+  const opened = openAnyPlan(bytes, "small.plan") as RoundsPlan;
   expect(opened.id).toBe(plan.id);
   const [clear, numbers, encrypted] = await Promise.all(
     (["float", "sim", "seal"] as const).map(async (machine) => (await runAllRounds(opened, inputs, machine)).get("y")!),

@@ -21,17 +21,25 @@ export function tensor(shape: Shape, data: ArrayLike<number>): Tensor {
   return { shape, data: Float64Array.from(data) };
 }
 
-/** A tensor of one number over and over; its data is made when it is first read. */
-export function uniformTensor(shape: Shape, fill: number): Tensor {
+/**
+ * A tensor whose numbers are made when they are first asked for, so that a large file of which a model uses a part does not
+ * fill memory. `data` is an ordinary property to whoever reads, lists or copies it.
+ */
+export function lazyTensor(shape: Shape, make: () => Float64Array, fill?: number): Tensor {
   let known: Float64Array | undefined;
   return {
     shape,
-    fill,
+    ...(fill === undefined ? {} : { fill }),
     get data() {
-      known ??= new Float64Array(elementCount(shape)).fill(fill);
+      known ??= make();
       return known;
     },
   };
+}
+
+/** A tensor of one number over and over. */
+export function uniformTensor(shape: Shape, fill: number): Tensor {
+  return lazyTensor(shape, () => new Float64Array(elementCount(shape)).fill(fill), fill);
 }
 
 /** How far apart neighbours of each dimension lie in row-major order. */

@@ -1,13 +1,12 @@
 import { fail } from "../base/diagnostic.ts";
 import { compileAny } from "../driver/compile.ts";
 import { type ReadModel, readSource } from "../driver/read-model.ts";
-import { openPlan, openRounds } from "../driver/run-plan.ts";
+import { openAnyPlan } from "../driver/run-plan.ts";
 import type { Graph } from "../ir/graph.ts";
 import { opNamed } from "../ops/index.ts";
 import { isBundle, readBundle } from "../plan/bundle.ts";
 import type { ClientView, Plan } from "../plan/plan.ts";
-import type { RoundsPlan } from "../plan/rounds.ts";
-import { isRounds } from "../plan/rounds-file.ts";
+import { isRoundsPlan, type RoundsPlan } from "../plan/rounds.ts";
 import { verifyClient } from "../plan/verify-plan.ts";
 import { describeContent } from "../weights/file-kind.ts";
 import { renderDiagnostics } from "./diagnostics.ts";
@@ -16,15 +15,9 @@ import type { Io } from "./io.ts";
 import { isOnnx, type ModelFlags, modelIn, refuseOnnxFlags } from "./model-source.ts";
 import { readBytes } from "./read-file.ts";
 
-/** A plan and the bytes of its file. */
+/** A plan, with client steps or without, and the bytes of its file. */
 export interface LoadedPlan {
-  readonly plan: Plan;
-  readonly bytes: Uint8Array;
-}
-
-/** A plan with client steps and the bytes of its file. */
-export interface LoadedRounds {
-  readonly plan: RoundsPlan;
+  readonly plan: Plan | RoundsPlan;
   readonly bytes: Uint8Array;
 }
 
@@ -32,11 +25,7 @@ export interface LoadedRounds {
  * Reads a plan, or compiles a model; the content decides, not the name. With `look` the plan is only to be shown, which an
  * insecure one may be without being asked for.
  */
-export function loadPlan(
-  io: Io,
-  path: string,
-  flags: ModelFlags & { readonly look?: boolean },
-): LoadedPlan | LoadedRounds {
+export function loadPlan(io: Io, path: string, flags: ModelFlags & { readonly look?: boolean }): LoadedPlan {
   const bytes = readBytes(io, path);
   if (isSafetensors(bytes)) {
     refuseOnnxFlags(flags, path, "a plan");
@@ -45,8 +34,7 @@ export function loadPlan(
       fail("bad-usage", "nowhere", { text, hint: "leave '--ranges' away, or give the model" });
     }
     const insecure = flags.look === true || flags.insecure === true;
-    const plan = isRounds(bytes, path) ? openRounds(bytes, path, { insecure }) : openPlan(bytes, path, { insecure });
-    return { plan, bytes } as LoadedPlan | LoadedRounds;
+    return { plan: openAnyPlan(bytes, path, { insecure }), bytes };
   }
   const compiled = compileAny(loadModel(io, path, bytes, flags), {
     now: () => io.now(),
@@ -54,14 +42,7 @@ export function loadPlan(
   });
   io.err(renderDiagnostics(compiled.diagnostics));
   io.progress(undefined);
-  return { plan: compiled.plan, bytes: compiled.bytes } as LoadedPlan | LoadedRounds;
-}
-
-/** Whether what was loaded or compiled has client steps. */
-export function hasRounds<L extends { readonly plan: Plan | RoundsPlan }>(
-  loaded: L,
-): loaded is L & { readonly plan: RoundsPlan } {
-  return "rounds" in loaded.plan;
+  return { plan: compiled.plan, bytes: compiled.bytes };
 }
 
 /** Reads a model to be computed on numbers, whether or not it can be encrypted; undefined for a plan or a program. */
@@ -83,22 +64,19 @@ function loadModel(io: Io, path: string, bytes: Uint8Array, flags: ModelFlags): 
 export function loadPlanFile(io: Io, path: string, options: { readonly insecure?: boolean }): Plan {
   const bytes = readBytes(io, path);
   if (!isSafetensors(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed: "a plan" });
-  refuseRounds(bytes, path);
-  return openPlan(bytes, path, options);
+  return planOfOneRound(bytes, path, options);
 }
 
 /** Keys and ciphertexts in files are for plans of one round. */
-function refuseRounds(bytes: Uint8Array, path: string): void {
-  if (isRounds(bytes, path)) fail("rounds-in-files", { path }, {});
+function planOfOneRound(bytes: Uint8Array, path: string, options: { readonly insecure?: boolean }): Plan {
+  const plan = openAnyPlan(bytes, path, options);
+  return isRoundsPlan(plan) ? fail("rounds-in-files", { path }, {}) : plan;
 }
 
 /** Reads what a client needs, from a plan or from the bundle made for clients. */
 export function loadClient(io: Io, path: string, options: { readonly insecure?: boolean }): ClientView {
   const bytes = readBytes(io, path);
-  if (isSafetensors(bytes)) {
-    refuseRounds(bytes, path);
-    return openPlan(bytes, path, options);
-  }
+  if (isSafetensors(bytes)) return planOfOneRound(bytes, path, options);
   const needed = "a plan or a client's bundle";
   if (!isBundle(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed });
   const view = readBundle(bytes, path);

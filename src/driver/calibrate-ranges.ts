@@ -6,10 +6,10 @@ import type { Graph } from "../ir/graph.ts";
 import { observeRanges } from "../ir/observe-ranges.ts";
 import type { StoredRanges } from "../ir/ranges-file.ts";
 import { opNamed } from "../ops/index.ts";
-import { checkInputs } from "../plan/inputs.ts";
+import { checkInputs, inputPorts } from "../plan/inputs.ts";
 import type { ValuePort } from "../plan/plan.ts";
 import { type ModelSource, type ReadOptions, readSource } from "./read-model.ts";
-import { inputPorts, type Sample } from "./samples.ts";
+import type { Sample } from "./samples.ts";
 
 export interface CalibrationOptions {
   /** Most samples to take. */

@@ -2,7 +2,7 @@ import type { Settings } from "../../passes/settings.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import { type CutRequest, cutRounds, isClientLayer } from "../ir/cut-rounds.ts";
 import type { Graph, Node, NodeId } from "../ir/graph.ts";
-import { intervalsOf } from "../ir/intervals.ts";
+import { lazyIntervals } from "../ir/intervals.ts";
 import type { Draft } from "../ir/rewrite.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RoundsPlan } from "../plan/rounds.ts";
@@ -26,11 +26,11 @@ const margin = 0.5;
  * layouts that suit it, since its inputs are freshly encrypted. `compile` makes the plan of one part.
  */
 export function compileRounds({ graph, settings }: ReadModel, compile: (part: Graph) => Plan): Omit<RoundsPlan, "id"> {
-  const bounds = intervalsOf(graph);
+  const bounds = lazyIntervals(graph);
   const request: CutRequest = {
     isClient: (node) => isLeftToClient(node, settings),
     rangeOf: (node) => {
-      const { low, high, origin } = settings.ranges?.get(node.name) ?? bounds.get(node.name)!;
+      const { low, high, origin } = settings.ranges?.get(node.name) ?? bounds().get(node.name)!;
       const more = origin === "data" ? margin * (high - low) : 0;
       // A value that is one number still needs a range to be encrypted in.
       return low === high ? [low - 1, high + 1] : [low - more, high + more];

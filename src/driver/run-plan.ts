@@ -5,13 +5,13 @@ import type { Tensor } from "../base/tensor.ts";
 import { evaluate } from "../ir/evaluate.ts";
 import type { Graph } from "../ir/graph.ts";
 import { floatMachine } from "../plan/float-machine.ts";
-import { checkInputs, type InputOptions } from "../plan/inputs.ts";
+import { checkInputs, type InputOptions, inputPorts } from "../plan/inputs.ts";
 import type { Machine, Tensors } from "../plan/machine.ts";
 import { plaintextBudgetOf } from "../plan/plaintext-budget.ts";
 import type { Plan } from "../plan/plan.ts";
 import { readPlan } from "../plan/plan-file.ts";
-import { type RoundsPlan, roundsInputs, runRounds } from "../plan/rounds.ts";
-import { readRounds } from "../plan/rounds-file.ts";
+import { isRoundsPlan, type RoundsPlan, runRounds } from "../plan/rounds.ts";
+import { readAnyPlan } from "../plan/rounds-file.ts";
 import { simMachine } from "../plan/sim-machine.ts";
 import { verifyPlan } from "../plan/verify-plan.ts";
 import { verifyRounds } from "../plan/verify-rounds.ts";
@@ -47,11 +47,16 @@ export function runPlan(
   return (machine === "seal" ? makeSealMachine(options) : machines[machine]).run(plan, inputs);
 }
 
-/** Reads a plan with client steps and checks all its parts claim, each as if it were a plan of its own. */
-export function openRounds(bytes: Uint8Array, path: string, options: { readonly insecure?: boolean } = {}): RoundsPlan {
-  const plan = readRounds(bytes, path, parseGraph);
-  for (const { server } of plan.rounds) if (server !== undefined) verifyPlan(server, path, ownOptions(options));
-  verifyRounds(plan, path);
+/** The same for a plan that may have client steps; its parts are checked each as if it were a plan of its own. */
+export function openAnyPlan(
+  bytes: Uint8Array,
+  path: string,
+  options: { readonly insecure?: boolean } = {},
+): Plan | RoundsPlan {
+  const plan = readAnyPlan(bytes, path, parseGraph);
+  const parts = isRoundsPlan(plan) ? plan.rounds.flatMap(({ server }) => server ?? []) : [plan];
+  for (const part of parts) verifyPlan(part, path, ownOptions(options));
+  if (isRoundsPlan(plan)) verifyRounds(plan, path);
   return plan;
 }
 
@@ -63,7 +68,7 @@ export function runAllRounds(
   options: SealOptions & InputOptions = {},
 ): Promise<Tensors> {
   if (machine === "float")
-    return Promise.resolve(evaluate(plan.source, checkInputs(roundsInputs(plan), inputs, options)));
+    return Promise.resolve(evaluate(plan.source, checkInputs(inputPorts(plan.source), inputs, options)));
   if (machine === "sim") return runRounds(plan, inputs, (server, given) => simMachine.run(server, given), options);
   const runner = openRunner(options);
   const done = runRounds(plan, inputs, (server, given) => runner.run(server, given), options);

@@ -1,7 +1,5 @@
 import { fail, type Place } from "../base/diagnostic.ts";
 import { elementCount, type Shape, sameShape, type Tensor } from "../base/tensor.ts";
-import { inputsOf } from "../ir/evaluate.ts";
-import type { Graph } from "../ir/graph.ts";
 import { layerName } from "../onnx/index.ts";
 import type { Tensors } from "../plan/machine.ts";
 import type { ValuePort } from "../plan/plan.ts";
@@ -11,11 +9,6 @@ export interface Sample {
   readonly inputs: Tensors;
   /** Where it comes from, for messages. */
   readonly place?: Place;
-}
-
-/** The inputs of a network as a client sees them. */
-export function inputPorts(graph: Graph): ValuePort[] {
-  return inputsOf(graph).map(({ name, attrs: { shape, range } }) => ({ name, shape, range: [range[0]!, range[1]!] }));
 }
 
 /** The samples in the arrays of one file, in order, and how many there are. */

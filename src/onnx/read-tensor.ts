@@ -1,6 +1,7 @@
 import type { onnx } from "onnx-proto";
 import { type FilePlace, fail, type Problem, problem } from "../base/diagnostic.ts";
-import { declaredCount, lazyTensor } from "../weights/lazy-tensor.ts";
+import { lazyTensor } from "../base/tensor.ts";
+import { declaredCount } from "../weights/lazy-tensor.ts";
 import { type BadElement, bytesPerNumber, type NumberFormat, StoredNumbers } from "../weights/number-formats.ts";
 import { elementTypeOf, type Storage, storageOf, typedFields } from "./element-types.ts";
 import { externalBytes, type OnnxHost } from "./external-data.ts";

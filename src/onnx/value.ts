@@ -1,4 +1,4 @@
-import { elementCount, type Shape, sameShape, type Tensor } from "../base/tensor.ts";
+import { elementCount, lazyTensor, type Shape, sameShape, type Tensor } from "../base/tensor.ts";
 import type { NodeId } from "../ir/graph.ts";
 import type { ElementType } from "./model.ts";
 
@@ -35,17 +35,7 @@ export function viewed<V extends Value>(value: V, shape: Shape): V {
   if (sameShape(value.shape, shape)) return value;
   if (!value.known) return { ...value, shape };
   const { tensor } = value;
-  return {
-    ...value,
-    shape,
-    tensor: {
-      shape,
-      ...(tensor.fill === undefined ? {} : { fill: tensor.fill }),
-      get data() {
-        return tensor.data;
-      },
-    },
-  };
+  return { ...value, shape, tensor: lazyTensor(shape, () => tensor.data, tensor.fill) };
 }
 
 /** The shape two operands have together by ONNX's (numpy's) rule; undefined where they do not fit. */

@@ -1,7 +1,7 @@
 import { type Problem, problem } from "../base/diagnostic.ts";
 import { elementCount, type Shape } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
-import { defineOp, type Operand } from "./op.ts";
+import { defineOp, type NetworkOp, type Operand } from "./op.ts";
 import { axisOf } from "./shapes.ts";
 
 /** A value as blocks of lines along one axis: element `i` of a line lies `step` elements behind element `i - 1`. */
@@ -46,53 +46,50 @@ const normalized = { axis: attr.integer("axis to normalize; negative ones count 
 const notEncrypted =
   "end the network at the values before it (the order of the classes is the same) and let the client apply softmax after decryption";
 
-export const softmax = defineOp({
-  doc: "exp(x) divided by its sum along an axis. Not computable on encrypted values as it is; the client can apply it to decrypted outputs.",
-  example: "p = softmax(logits)",
-  inputs,
-  attrs: normalized,
-  shape: ([x], { axis }) => wrongAxis("softmax", x!, axis) ?? x!.shape,
-  depth: () => 0,
-  evaluate: ([x], { axis }) => {
-    const lines = linesAlong(x!.shape, axis);
-    const { size, step } = lines;
-    const data = new Float64Array(x!.data.length);
-    lines.forEach((start) => {
-      const largest = largestOf(x!.data, start, lines);
-      let total = 0;
-      for (let i = 0, at = start; i < size; i++, at += step) {
-        data[at] = Math.exp(x!.data[at]! - largest);
-        total += data[at]!;
-      }
-      for (let i = 0, at = start; i < size; i++, at += step) data[at]! /= total;
-    });
-    return { shape: x!.shape, data };
-  },
-  notEncrypted,
-});
+/** An op on lines along an axis; `of` makes the function of one element from a line's largest and its sum of exp(x - largest). */
+function normalization(
+  op: string,
+  doc: string,
+  of: (largest: number, total: number) => (x: number) => number,
+): NetworkOp<typeof normalized> {
+  return defineOp({
+    doc: `${doc} Not computable on encrypted values as it is; the client can apply it to decrypted outputs.`,
+    example: `p = ${op}(logits)`,
+    inputs,
+    attrs: normalized,
+    shape: ([x], { axis }) => wrongAxis(op, x!, axis) ?? x!.shape,
+    depth: () => 0,
+    evaluate: ([x], { axis }) => {
+      const lines = linesAlong(x!.shape, axis);
+      const { size, step } = lines;
+      const data = new Float64Array(x!.data.length);
+      lines.forEach((start) => {
+        const largest = largestOf(x!.data, start, lines);
+        let total = 0;
+        for (let i = 0, at = start; i < size; i++, at += step) total += Math.exp(x!.data[at]! - largest);
+        const f = of(largest, total);
+        for (let i = 0, at = start; i < size; i++, at += step) data[at] = f(x!.data[at]!);
+      });
+      return { shape: x!.shape, data };
+    },
+    notEncrypted,
+  });
+}
 
-export const log_softmax = defineOp({
-  doc: "The logarithm of softmax: x minus the logarithm of the sum of exp(x) along an axis. Not computable on encrypted values as it is; the client can apply it to decrypted outputs.",
-  example: "p = log_softmax(logits)",
-  inputs,
-  attrs: normalized,
-  shape: ([x], { axis }) => wrongAxis("log_softmax", x!, axis) ?? x!.shape,
-  depth: () => 0,
-  evaluate: ([x], { axis }) => {
-    const lines = linesAlong(x!.shape, axis);
-    const { size, step } = lines;
-    const data = new Float64Array(x!.data.length);
-    lines.forEach((start) => {
-      const largest = largestOf(x!.data, start, lines);
-      let total = 0;
-      for (let i = 0, at = start; i < size; i++, at += step) total += Math.exp(x!.data[at]! - largest);
-      const shift = Math.log(total);
-      for (let i = 0, at = start; i < size; i++, at += step) data[at] = x!.data[at]! - largest - shift;
-    });
-    return { shape: x!.shape, data };
+export const softmax = normalization(
+  "softmax",
+  "exp(x) divided by its sum along an axis.",
+  (largest, total) => (x) => Math.exp(x - largest) / total,
+);
+
+export const log_softmax = normalization(
+  "log_softmax",
+  "The logarithm of softmax: x minus the logarithm of the sum of exp(x) along an axis.",
+  (largest, total) => {
+    const shift = Math.log(total);
+    return (x) => x - largest - shift;
   },
-  notEncrypted,
-});
+);
 
 export const arg_max = defineOp({
   doc: "Where along an axis the largest element lies, counted from 0. Not computable on encrypted values as it is; the client can work it out from decrypted outputs.",

@@ -1,12 +1,19 @@
 import { fail } from "../base/diagnostic.ts";
 import { ownOptions } from "../base/own-options.ts";
 import { elementCount, sameShape, type Tensor } from "../base/tensor.ts";
+import { inputsOf } from "../ir/evaluate.ts";
+import type { Graph } from "../ir/graph.ts";
 import type { Tensors } from "./machine.ts";
 import type { ValuePort } from "./plan.ts";
 
 export interface InputOptions {
   /** Moves values outside the declared range to its ends instead of refusing them. NaN and infinities are refused always. */
   readonly clamp?: boolean | undefined;
+}
+
+/** The inputs of a network as a client sees them. */
+export function inputPorts(graph: Graph): ValuePort[] {
+  return inputsOf(graph).map(({ name, attrs: { shape, range } }) => ({ name, shape, range: [range[0]!, range[1]!] }));
 }
 
 /** Checks a model's inputs against its ports: names, shapes, finite numbers, declared ranges. Throws a SealwrightError. */

@@ -74,21 +74,27 @@ export function writeDescribed(description: Description, tensors: ReadonlyMap<st
  * Throws a SealwrightError when the file is no plan, damaged, or of another version.
  */
 export function readPlan(bytes: Uint8Array, path: string, parse: ParseGraph): Plan {
-  const { cursor, stored } = readDescribed(bytes, path, planKind.what);
+  return wholePlan(readDescribed(bytes, path), path, parse);
+}
+
+/** The plan a file is about. */
+export function wholePlan({ cursor, stored }: Described, path: string, parse: ParseGraph): Plan {
   const plan = planDescribed(cursor, stored, path, parse);
   stored.checkAllUsed(cursor.field("weights"));
   return plan;
 }
 
 /** The description in a file's metadata, and its tensors. */
-export function readDescribed(
-  bytes: Uint8Array,
-  path: string,
-  needed: string,
-): { readonly cursor: JsonCursor; readonly stored: StoredTensors } {
+export interface Described {
+  readonly cursor: JsonCursor;
+  readonly stored: StoredTensors;
+}
+
+export function readDescribed(bytes: Uint8Array, path: string): Described {
   const { tensors, metadata } = readSafetensors(bytes, path);
   const text = metadata.get(metadataKey);
   if (text === undefined) {
+    const needed = planKind.what;
     return fail("not-a-plan", { path }, { needed, found: "its safetensors metadata have no 'sealwright'" });
   }
   const cursor = new JsonCursor(parseJson(text, { path, part, limit: maxDescriptionBytes }), path);
@@ -179,12 +185,8 @@ export class StoredTensors {
 
   named(table: JsonCursor): Map<string, Tensor> {
     const result = new Map<string, Tensor>();
-    for (const pair of table.list()) {
-      const [name, stored, ...rest] = pair.list(2).map((item) => item.text());
-      if (name === undefined || stored === undefined || rest.length > 0) return pair.wrong("a list of two names");
-      const tensor = this.#tensors.get(stored);
-      if (tensor === undefined) return fail("plan-weights", pair.place, { reason: `there is no tensor '${stored}'` });
-      if (result.has(name)) fail("plan-weights", pair.place, { reason: `'${name}' is listed twice` });
+    for (const { name, stored, tensor, place } of this.#entries(table)) {
+      if (result.has(name)) fail("plan-weights", place, { reason: `'${name}' is listed twice` });
       result.set(name, tensor);
       this.#used.add(stored);
     }
@@ -193,8 +195,18 @@ export class StoredTensors {
 
   /** The tensors that tables name, by their name in the file. */
   picked(tables: readonly JsonCursor[]): Map<string, Tensor> {
-    const names = tables.flatMap((table) => table.list().map((pair) => pair.list(2)[1]!.text()));
-    return new Map(names.map((stored) => [stored, this.#tensors.get(stored)!]));
+    return new Map(tables.flatMap((table) => this.#entries(table).map(({ stored, tensor }) => [stored, tensor])));
+  }
+
+  /** The pairs of a table: a tensor's name in its graph and in the file. */
+  #entries(table: JsonCursor) {
+    return table.list().map((pair) => {
+      const [name, stored, ...rest] = pair.list(2).map((item) => item.text());
+      if (name === undefined || stored === undefined || rest.length > 0) return pair.wrong("a list of two names");
+      const tensor = this.#tensors.get(stored);
+      if (tensor === undefined) return fail("plan-weights", pair.place, { reason: `there is no tensor '${stored}'` });
+      return { name, stored, tensor, place: pair.place };
+    });
   }
 
   checkAllUsed({ place }: JsonCursor): void {

@@ -3,19 +3,22 @@ import type { JsonInput } from "../base/json.ts";
 import { graphTensors, printGraph } from "../ir/print.ts";
 import { checkHeading, type FileKind, headingKeys } from "./file-heading.ts";
 import { packText, unpackText } from "./packed-text.ts";
+import type { Plan } from "./plan.ts";
 import {
   checkId,
+  type Described,
   describedPlan,
   type ParseGraph,
   planDescribed,
   readDescribed,
   TensorStore,
+  wholePlan,
   writeDescribed,
 } from "./plan-file.ts";
 import { contentHash } from "./plan-id.ts";
 import type { RoundsPlan } from "./rounds.ts";
 
-export const roundsKind: FileKind = { format: "sealwright-rounds", version: 1, what: "plan with client steps" };
+const roundsKind: FileKind = { format: "sealwright-rounds", version: 1, what: "plan with client steps" };
 const maxRounds = 10_000;
 
 type Draft = Omit<RoundsPlan, "id">;
@@ -52,15 +55,18 @@ export function writeRounds(draft: Draft): { readonly bytes: Uint8Array; readonl
   return { bytes: writeDescribed({ ...description, planId: id }, store.tensors), plan: { ...draft, id } };
 }
 
-/** Whether a file is a plan with client steps. */
-export function isRounds(bytes: Uint8Array, path: string): boolean {
-  const { cursor } = readDescribed(bytes, path, roundsKind.what);
-  return cursor.has("format") && cursor.field("format").raw === roundsKind.format;
+/**
+ * Reads a plan, with client steps or without, and checks its form, its ids and its weights. What its parts mean is for others to
+ * check.
+ */
+export function readAnyPlan(bytes: Uint8Array, path: string, parse: ParseGraph): Plan | RoundsPlan {
+  const described = readDescribed(bytes, path);
+  const { cursor } = described;
+  const hasRounds = cursor.has("format") && cursor.field("format").raw === roundsKind.format;
+  return hasRounds ? wholeRounds(described, path, parse) : wholePlan(described, path, parse);
 }
 
-/** Reads a plan with client steps and checks its form, its ids and its weights. What its parts mean is for others to check. */
-export function readRounds(bytes: Uint8Array, path: string, parse: ParseGraph): RoundsPlan {
-  const { cursor, stored } = readDescribed(bytes, path, roundsKind.what);
+function wholeRounds({ cursor, stored }: Described, path: string, parse: ParseGraph): RoundsPlan {
   checkHeading(cursor, roundsKind);
   const at = cursor.object([...headingKeys, "planId", "model", "compiler", "outputs", "rounds", "source", "weights"]);
   const rounds = at.rounds.list(maxRounds).map((round) => round.object(["server", "client", "weights"]));

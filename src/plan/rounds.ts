@@ -1,9 +1,9 @@
 import type { Tensor } from "../base/tensor.ts";
 import { evaluate, inputsOf } from "../ir/evaluate.ts";
 import type { Graph } from "../ir/graph.ts";
-import { checkInputs, type InputOptions } from "./inputs.ts";
+import { checkInputs, type InputOptions, inputPorts } from "./inputs.ts";
 import type { Tensors } from "./machine.ts";
-import type { Plan, ValuePort } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 
 /** A compiled network some of whose layers the client computes: server plans, each with its own parameters, and client steps. */
 export interface RoundsPlan {
@@ -25,12 +25,8 @@ export interface PlannedRound {
   readonly client: Graph | undefined;
 }
 
-/** The inputs a client gives to a whole network. */
-export function roundsInputs({ source }: RoundsPlan): ValuePort[] {
-  return inputsOf(source).map((node): ValuePort => {
-    const { shape, range } = node.attrs as { shape: readonly number[]; range: readonly number[] };
-    return { name: node.name, shape, range: [range[0]!, range[1]!] };
-  });
+export function isRoundsPlan(plan: Plan | RoundsPlan): plan is RoundsPlan {
+  return "rounds" in plan;
 }
 
 /**
@@ -43,7 +39,7 @@ export async function runRounds(
   serve: (plan: Plan, inputs: Tensors) => Promise<Tensors>,
   options: InputOptions = {},
 ): Promise<Tensors> {
-  const values = new Map<string, Tensor>(checkInputs(roundsInputs(plan), inputs, options));
+  const values = new Map<string, Tensor>(checkInputs(inputPorts(plan.source), inputs, options));
   const given = (names: readonly string[]) => new Map(names.map((name) => [name, values.get(name)!]));
   for (const { server, client } of plan.rounds) {
     if (server !== undefined) {

@@ -88,10 +88,21 @@ function readersOf({ client }: PlannedRound, name: string): string {
   return `before ${readers.map((node) => `${node.op} '${node.name}'`).join(" and ")}`;
 }
 
+/** Sums over all rounds. */
+export function roundTotals(reports: readonly RoundReport[]) {
+  const sum = (of: (r: RoundReport) => number) => reports.reduce((total, r) => total + of(r), 0);
+  return {
+    rotations: sum((r) => r.rotations),
+    milliseconds: sum((r) => r.milliseconds),
+    sentBytes: sum((r) => r.sentBytes),
+    returnedBytes: sum((r) => r.returnedBytes),
+  };
+}
+
 /** What a person wants to know about a plan with client steps. `planBytes` is the size of its file. */
 export function roundsTable(plan: RoundsPlan, planBytes: number): string {
   const reports = roundReports(plan);
-  const sum = (of: (r: RoundReport) => number) => reports.reduce((total, r) => total + of(r), 0);
+  const totals = roundTotals(reports);
   const number = (title: string, of: (r: RoundReport) => string | number): Column<RoundReport> => ({
     title,
     align: "right",
@@ -114,11 +125,8 @@ export function roundsTable(plan: RoundsPlan, planBytes: number): string {
   return [
     `${escapeHidden(plan.model)}  plan ${plan.id.slice(0, 16)}  made by sealwright ${escapeHidden(plan.compiler)}`,
     `inputs     ${shapes.join(", ")}`,
-    `rounds     ${counted(reports.length, "round")}, ${counted(
-      sum((r) => r.rotations),
-      "rotation",
-    )}, ${formatTime(sum((r) => r.milliseconds))} on the server`,
-    `traffic    ${formatBytes(sum((r) => r.sentBytes))} sent, ${formatBytes(sum((r) => r.returnedBytes))} returned`,
+    `rounds     ${counted(reports.length, "round")}, ${counted(totals.rotations, "rotation")}, ${formatTime(totals.milliseconds)} on the server`,
+    `traffic    ${formatBytes(totals.sentBytes)} sent, ${formatBytes(totals.returnedBytes)} returned`,
     `files      plan ${formatBytes(planBytes)}`,
     "",
     table(columns, reports),
@@ -131,7 +139,7 @@ export function roundsTable(plan: RoundsPlan, planBytes: number): string {
 /** The same for machines: totals over the rounds, and each server plan as `inspect --json` shows a plan. */
 export function roundsJson(plan: RoundsPlan, planBytes: number) {
   const reports = roundReports(plan);
-  const sum = (of: (r: RoundReport) => number) => reports.reduce((total, r) => total + of(r), 0);
+  const { rotations, milliseconds, sentBytes, returnedBytes } = roundTotals(reports);
   return {
     format: "sealwright-inspect",
     version: 1,
@@ -139,13 +147,13 @@ export function roundsJson(plan: RoundsPlan, planBytes: number) {
     planId: plan.id,
     compiler: plan.compiler,
     totals: {
-      rotations: sum((r) => r.rotations),
+      rotations,
       clientRounds: reports.length,
-      sentBytes: sum((r) => r.sentBytes),
-      returnedBytes: sum((r) => r.returnedBytes),
+      sentBytes,
+      returnedBytes,
       planBytes,
     },
-    estimate: { milliseconds: sum((r) => r.milliseconds) },
+    estimate: { milliseconds },
     rounds: plan.rounds.map(({ server }, i) => ({
       ...reports[i]!,
       plan: server === undefined ? null : inspectJson(server, 0),

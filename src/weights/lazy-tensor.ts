@@ -1,24 +1,8 @@
 import { fail } from "../base/diagnostic.ts";
-import type { Shape, Tensor } from "../base/tensor.ts";
 import type { StoredNumbers } from "./number-formats.ts";
 
 /** Largest rank a file may declare; what networks use is far below. */
 const maxRank = 64;
-
-/**
- * A tensor that is converted to doubles when its data is first asked for, so that a large file of which a model uses a part
- * does not fill memory. `data` is an ordinary property to whoever reads, lists or copies it.
- */
-export function lazyTensor(shape: Shape, convert: () => Float64Array): Tensor {
-  let known: Float64Array | undefined;
-  return {
-    shape,
-    get data() {
-      known ??= convert();
-      return known;
-    },
-  };
-}
 
 /** Stops at the first element that is no finite number, or none that a double holds exactly. */
 export function checkElements(name: string, numbers: StoredNumbers, path: string): void {

@@ -1,9 +1,9 @@
 import { fail, invariant } from "../base/diagnostic.ts";
 import { type JsonInput, parseJson, printJson } from "../base/json.ts";
 import { JsonCursor } from "../base/json-cursor.ts";
-import { elementCount, type Tensor } from "../base/tensor.ts";
+import { elementCount, lazyTensor, type Tensor } from "../base/tensor.ts";
 import { refuseOtherContent } from "./file-kind.ts";
-import { checkElements, declaredCount, lazyTensor } from "./lazy-tensor.ts";
+import { checkElements, declaredCount } from "./lazy-tensor.ts";
 import { bytesPerNumber, fitsSingle, littleEndianBytes, type NumberFormat, StoredNumbers } from "./number-formats.ts";
 
 /** The content of a safetensors file: eight bytes of header length, a JSON header, the data of the tensors one after another. */

@@ -5,15 +5,14 @@ import { compileAny, compileGraphTo } from "../../driver/compile.ts";
 import { readSource } from "../../driver/read-model.ts";
 import { printGraph } from "../../ir/print.ts";
 import type { Plan } from "../../plan/plan.ts";
-import type { RoundsPlan } from "../../plan/rounds.ts";
+import { isRoundsPlan, type RoundsPlan } from "../../plan/rounds.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { insecureBanner } from "../../report/inspect-table.ts";
 import { counted, formatBytes, formatTime } from "../../report/quantities.ts";
-import { roundReports, roundsJson } from "../../report/rounds.ts";
+import { roundReports, roundsJson, roundTotals } from "../../report/rounds.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { hasRounds } from "../load-plan.ts";
 import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 import { addPassFlags, graphFiles, type PassFlags, watchPasses } from "../pass-flags.ts";
 import { checkOutput, writeFiles } from "../write-file.ts";
@@ -49,16 +48,12 @@ export function compileCommand(io: Io): Command {
         else writeFiles(io, graphFiles(flags.output, graph), target(opened()));
         return;
       }
-      const compiled = compileAny(model, watch.observer);
-      const { bytes, diagnostics } = compiled;
+      const { plan, bytes, diagnostics } = compileAny(model, watch.observer);
       writeFiles(io, [{ path: output, bytes }], target(opened()));
-      if (hasRounds(compiled)) {
-        if (flags.json) io.out(`${JSON.stringify(roundsJson(compiled.plan, bytes.length))}\n`);
-        else io.err(`${renderDiagnostics(diagnostics)}${roundsSummary(compiled.plan, output, bytes.length)}`);
-        return;
-      }
-      const { plan } = compiled;
-      if (flags.json) io.out(`${JSON.stringify(inspectJson(plan, bytes.length))}\n`);
+      if (isRoundsPlan(plan)) {
+        if (flags.json) io.out(`${JSON.stringify(roundsJson(plan, bytes.length))}\n`);
+        else io.err(`${renderDiagnostics(diagnostics)}${roundsSummary(plan, output, bytes.length)}`);
+      } else if (flags.json) io.out(`${JSON.stringify(inspectJson(plan, bytes.length))}\n`);
       else io.err(`${renderDiagnostics(diagnostics)}${summary(plan, output, bytes.length)}`);
     } finally {
       watch.finish();
@@ -67,11 +62,9 @@ export function compileCommand(io: Io): Command {
 }
 
 function roundsSummary(plan: RoundsPlan, output: string, bytes: number): string {
-  const reports = roundReports(plan);
-  const rotations = reports.reduce((sum, r) => sum + r.rotations, 0);
-  const milliseconds = reports.reduce((sum, r) => sum + r.milliseconds, 0);
+  const { rotations, milliseconds } = roundTotals(roundReports(plan));
   return (
-    `wrote ${output} (${formatBytes(bytes)}): ${counted(reports.length, "round")}, ${counted(rotations, "rotation")}, ` +
+    `wrote ${output} (${formatBytes(bytes)}): ${counted(plan.rounds.length, "round")}, ${counted(rotations, "rotation")}, ` +
     `about ${formatTime(milliseconds)} on the server; 'sealwright inspect' lists what each round reveals\n`
   );
 }

@@ -4,6 +4,7 @@ import { fail } from "../../base/diagnostic.ts";
 import { compileGraphTo } from "../../driver/compile.ts";
 import { measureSkips, ringDegree } from "../../driver/measure-skips.ts";
 import { readSource } from "../../driver/read-model.ts";
+import { isRoundsPlan } from "../../plan/rounds.ts";
 import { explainLayer, layerNames } from "../../report/explain-layer.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { inspectTable } from "../../report/inspect-table.ts";
@@ -15,7 +16,7 @@ import { costTableFor } from "../cost-tables.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { hasRounds, loadPlan } from "../load-plan.ts";
+import { loadPlan } from "../load-plan.ts";
 import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 
 interface Flags extends ModelFlags {
@@ -47,18 +48,16 @@ export function inspectCommand(io: Io): Command {
       );
       return;
     }
-    const loaded = loadPlan(io, path, { ...flags, look: true });
-    if (hasRounds(loaded)) {
+    const { plan, bytes } = loadPlan(io, path, { ...flags, look: true });
+    if (isRoundsPlan(plan)) {
       if (flags.explain !== undefined || flags.keys === true) {
         const option = flags.keys === true ? "--keys" : "--explain";
         const hint = "leave it out; --json shows each round's plan in full";
         fail("bad-usage", "nowhere", { text: `${option} is for plans without client steps`, hint });
       }
-      const { plan, bytes } = loaded;
       io.out(flags.json ? `${JSON.stringify(roundsJson(plan, bytes.length))}\n` : roundsTable(plan, bytes.length));
       return;
     }
-    const { plan, bytes } = loaded;
     if (flags.explain !== undefined) {
       const layer = chosen("layer", flags.explain, layerNames(plan), (name) => name);
       const text = explainLayer(plan, layer)!;

@@ -1,14 +1,15 @@
 import { Command, Option } from "commander";
 import { outsideFits } from "../../driver/outside-fits.ts";
 import { type MachineName, machines, runAllRounds, runPlan } from "../../driver/run-plan.ts";
-import { evaluate, inputsOf } from "../../ir/evaluate.ts";
+import { evaluate } from "../../ir/evaluate.ts";
+import { inputPorts } from "../../plan/inputs.ts";
 import type { Tensors } from "../../plan/machine.ts";
 import type { Plan, ValuePort } from "../../plan/plan.ts";
-import { roundsInputs } from "../../plan/rounds.ts";
+import { isRoundsPlan } from "../../plan/rounds.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
-import { hasRounds, loadNetwork, loadPlan } from "../load-plan.ts";
+import { loadNetwork, loadPlan } from "../load-plan.ts";
 import { addModelFlags, type ModelFlags } from "../model-source.ts";
 import { inputPaths, readInputs } from "../tensors-in.ts";
 import { deliver, outputTargets } from "../tensors-out.ts";
@@ -67,22 +68,16 @@ interface Runnable {
 function loadRunnable(io: Io, path: string, flags: Flags): Runnable {
   const graph = flags.machine === "float" ? loadNetwork(io, path, flags) : undefined;
   if (graph !== undefined) {
-    const inputs = inputsOf(graph).map(({ name, attrs }): ValuePort => {
-      const [low, high] = attrs.range;
-      return { name, shape: attrs.shape, range: [low!, high!] };
-    });
-    return { inputs, outputs: graph.outputs, compute: async (given) => evaluate(graph, given) };
+    return { inputs: inputPorts(graph), outputs: graph.outputs, compute: async (given) => evaluate(graph, given) };
   }
-  const loaded = loadPlan(io, path, flags);
-  if (hasRounds(loaded)) {
-    const { plan } = loaded;
+  const { plan } = loadPlan(io, path, flags);
+  if (isRoundsPlan(plan)) {
     return {
-      inputs: roundsInputs(plan),
+      inputs: inputPorts(plan.source),
       outputs: plan.outputs,
       compute: (given) => runAllRounds(plan, given, flags.machine, sealOptions(io, flags)),
     };
   }
-  const { plan } = loaded;
   const { inputs, outputs } = plan;
   return { inputs, outputs, plan, compute: (given) => runPlan(plan, given, flags.machine, sealOptions(io, flags)) };
 }

@@ -1,6 +1,5 @@
 import { problem } from "../../base/diagnostic.ts";
-import { sameShape } from "../../base/tensor.ts";
-import { lazyTensor } from "../../weights/lazy-tensor.ts";
+import { lazyTensor, sameShape } from "../../base/tensor.ts";
 import { alignedPair, checkKinds, pairAttributes } from "../aligned.ts";
 import { integerResult } from "../integer-results.ts";
 import { isReal } from "../model.ts";

@@ -1,4 +1,4 @@
-import { lazyTensor } from "../../weights/lazy-tensor.ts";
+import { lazyTensor } from "../../base/tensor.ts";
 import { elementTypeOf, isElementType } from "../element-types.ts";
 import { integerResult } from "../integer-results.ts";
 import { type ElementType, isReal, type OtherElementType } from "../model.ts";

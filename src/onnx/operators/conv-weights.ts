@@ -1,6 +1,5 @@
-import { elementCount, type Shape } from "../../base/tensor.ts";
+import { elementCount, lazyTensor, type Shape } from "../../base/tensor.ts";
 import { perChannel } from "../../ops/linear-maps.ts";
-import { lazyTensor } from "../../weights/lazy-tensor.ts";
 import type { NodeContext } from "../node-context.ts";
 import type { Known } from "../value.ts";
 import type { AxisWindow } from "./window.ts";

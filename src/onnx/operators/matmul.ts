@@ -1,5 +1,4 @@
-import { type Shape, sameShape, uniformTensor } from "../../base/tensor.ts";
-import { lazyTensor } from "../../weights/lazy-tensor.ts";
+import { lazyTensor, type Shape, sameShape, uniformTensor } from "../../base/tensor.ts";
 import { checkKinds } from "../aligned.ts";
 import { integerResult } from "../integer-results.ts";
 import { shapeWords } from "../model.ts";

@@ -1,5 +1,4 @@
-import { elementCount, type Shape, uniformTensor } from "../../base/tensor.ts";
-import { lazyTensor } from "../../weights/lazy-tensor.ts";
+import { elementCount, lazyTensor, type Shape, uniformTensor } from "../../base/tensor.ts";
 import { shapeWords } from "../model.ts";
 import type { NodeContext } from "../node-context.ts";
 import { broadcastShape, type Encrypted, type Known, ofRank, type Value } from "../value.ts";
