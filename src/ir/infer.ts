@@ -26,6 +26,7 @@ export function inferType(
   const wrong = checkOperands(op, definition.inputs, inputs);
   if (wrong !== undefined) return wrong;
   if (definition.family === "network") {
+    if (inputs.some((n) => shapeOf(n.type) === undefined)) return problem("wrong-value-kind", { op, needed: "tensor" });
     const shape = definition.shape(inputs.map(operandOf), attrs as never);
     return isProblem(shape) ? shape : tensorType(shape);
   }

@@ -50,6 +50,6 @@ export const levelCodes = {
     severity: "error",
     exit: 3,
     message: (p) => `'${p.op}' needs operands of kind ${p.needed}`,
-    help: "HE ops take what he_input, he_encode and other HE ops produce",
+    help: "layers of a network take tensors; HE ops take what he_input, he_encode and other HE ops produce",
   }),
 } as const;
