@@ -1,4 +1,5 @@
 import { type Problem, problem } from "../src/base/diagnostic.ts";
+import { activationChoice, activationChoices } from "../src/ir/activation-choice.ts";
 import type { Annotation } from "../src/ir/graph.ts";
 
 /** What an annotation may say and whom it speaks to. */
@@ -31,6 +32,32 @@ export const annotationSpecs: ReadonlyMap<string, AnnotationSpec> = new Map<stri
           ? undefined
           : problem("bad-range", { found: [low, high].filter((v) => v !== undefined).join(", ") });
       },
+    },
+  ],
+  [
+    "activation",
+    {
+      doc: "What to do about this activation: client, polynomial with or without a degree, or auto.",
+      on: "result",
+      positional: 1,
+      named: ["degree"],
+      check: ({ positional: [kind], named: { degree } }) =>
+        activationChoice(kind, degree) === undefined
+          ? problem("bad-setting", {
+              key: "@activation",
+              found: degree === undefined ? `${kind}` : `${kind}, degree = ${degree}`,
+              allowed: activationChoices,
+            })
+          : undefined,
+    },
+  ],
+  [
+    "again",
+    {
+      doc: "This input is another sending of the one with that name: the same value, encrypted once more.",
+      on: "result",
+      positional: 1,
+      named: [],
     },
   ],
   ["layout", { doc: "Lay the value out like this.", on: "result", positional: 1, named: [] }],

@@ -16,22 +16,30 @@ export interface RangeSources {
 }
 
 /**
- * The values that the operand of an activation takes: what `@range` at the activation says, else what is stated or was
- * observed of the operand, or of what it is a view of; else, of an input, its declared range; else its bound by interval
+ * The values that the operand of an activation takes, as `knownRange` says; where nothing is known, its bound by interval
  * arithmetic, which users should hear of. Low and high may be equal where they were observed.
  */
 export function activationRange(graph: Graph, node: Node, { ranges, intervals }: RangeSources): LayerRange {
+  const known = knownRange(graph, node, ranges);
+  if (known !== undefined) return known;
+  const operand = nodeAt(graph, node.inputs[0]!);
+  const bound = (typeof intervals === "function" ? intervals() : intervals).get(operand.name);
+  invariant(bound !== undefined, `no bound of '${operand.name}'`);
+  return bound;
+}
+
+/**
+ * The values that the operand of an activation takes: what `@range` at the activation says, else what is stated or was
+ * observed of the operand, or of what it is a view of; else, of an input, its declared range.
+ */
+export function knownRange(graph: Graph, node: Node, ranges: RangeTable | undefined): LayerRange | undefined {
   const own = statedRange(node);
   if (own !== undefined) return own;
   const operand = nodeAt(graph, node.inputs[0]!);
   for (let shown = operand; ; shown = nodeAt(graph, shown.inputs[0]!)) {
     const known = (isActivation(shown) ? undefined : statedRange(shown)) ?? ranges?.get(shown.name) ?? declared(shown);
-    if (known !== undefined) return known;
-    if (!isView(shown)) break;
+    if (known !== undefined || !isView(shown)) return known;
   }
-  const bound = (typeof intervals === "function" ? intervals() : intervals).get(operand.name);
-  invariant(bound !== undefined, `no bound of '${operand.name}'`);
-  return bound;
 }
 
 /** The range that `@range(low, high)` states: of an activation's operand, of any other layer's result. */

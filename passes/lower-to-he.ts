@@ -124,7 +124,8 @@ class Lowering {
     const { shape, layout, level } = leveled(node);
     return Array.from({ length: layout.ciphertexts }, (_, part) => {
       const attrs = { input: node.name, part, level, shape, range: node.attrs.range, layout: printLayout(layout) };
-      return this.#out.add({ op: "he_input", inputs: [], attrs, name: `${node.name}.${part}`, span: node.span });
+      const { span, annotations } = node;
+      return this.#out.add({ op: "he_input", inputs: [], attrs, name: `${node.name}.${part}`, span, annotations });
     });
   }
 

@@ -3,7 +3,7 @@ import { operandOf } from "../src/ir/infer.ts";
 import { opNamed } from "../src/ops/index.ts";
 import type { OpCosts } from "../src/packing/layer-request.ts";
 import type { CostTable } from "../src/scheme/cost-table.ts";
-import { type Layout, planesOf } from "../src/scheme/layout.ts";
+import type { Layout } from "../src/scheme/layout.ts";
 import { savedSeededCiphertextBytes } from "../src/scheme/sizes.ts";
 
 /** What operations cost at each layer of a network, before its levels are assigned: levels follow from what is behind it. */
@@ -15,7 +15,7 @@ export interface PackCosts {
   /** A level more in front of a layer: one product and rescale, and every layer before it works at a higher level. */
   extraLevel(node: Node): number;
   /** Encrypting and sending a model input. */
-  input(node: Node, layout: Layout): number;
+  input(node: Node, layout: Pick<Layout, "ciphertexts" | "complex">): number;
 }
 
 /** `bandwidth` is in megabits per second. */
@@ -45,7 +45,7 @@ export function packCosts(graph: Graph, degree: number, table: CostTable, bandwi
     input: (node, layout) => {
       const level = levels.get(node.id)!;
       const bytes = savedSeededCiphertextBytes(degree, level + 1);
-      const encoding = planesOf(layout) > layout.ciphertexts ? 2 : 1;
+      const encoding = layout.complex ? 2 : 1;
       return layout.ciphertexts * (time("encrypt", level) * encoding + bytes * millisecondsPerByte);
     },
   };

@@ -10,7 +10,7 @@ import { leastCost, planLayer } from "../src/packing/plan-layer.ts";
 import { type Spread, spread } from "../src/packing/positions.ts";
 import { type Layout, placementText, printLayout } from "../src/scheme/layout.ts";
 import { type PackFeatures, resultCandidates } from "./pack-candidates.ts";
-import { clientChoices } from "./pack-client.ts";
+import { type ClientChoice, type ClientRequest, clientChoices } from "./pack-client.ts";
 import type { PackCosts } from "./pack-costs.ts";
 import { probeRows } from "./pack-rows.ts";
 import type { Decisions } from "./pack-search.ts";
@@ -59,15 +59,22 @@ export class LayerPlans {
     this.#whole = whole;
   }
 
-  /** Plans for a layer that chooses the layout of the model input it reads. */
-  clientFed(node: Node, layer: LinearLayer, input: Node, users: ReadonlyMap<NodeId, readonly Node[]>) {
-    const shape = shapeOf(input.type)!;
-    const { complex } = this.#features(node);
-    return clientChoices(this.#graph, users, node, shape, this.#slots, complex).flatMap(({ from, to, folds }) => {
-      const sent = { ...from, repeats: this.spread(from).period };
-      const planned = planLayer(this.request(node, layer, [sent], { to, folds }));
-      return planned === undefined ? [] : [{ from: sent, planned }];
-    });
+  /** Layouts for model inputs that a layer reads, each with one for its result, as long as `affords` says so. */
+  clientChoices(request: Pick<ClientRequest, "node" | "users" | "isFree" | "affords">): Iterable<ClientChoice> {
+    const { complex } = this.#features(request.node);
+    return clientChoices({ graph: this.#graph, slots: this.#slots, complex, ...request });
+  }
+
+  /** The plan of a layer between given layouts, if there is one that costs no more than `limit`. */
+  between(
+    node: Node,
+    layer: LinearLayer,
+    from: readonly Layout[],
+    to: Candidate,
+    limit: number,
+  ): PlannedLayer | undefined {
+    const request = this.request(node, layer, from, to);
+    return leastCost(request) > limit ? undefined : planLayer(request);
   }
 
   /** Plans for a layer whose operands have layouts, but for those that cost hopelessly more than another. */

@@ -1,5 +1,5 @@
 import { invariant } from "../src/base/diagnostic.ts";
-import type { Shape } from "../src/base/tensor.ts";
+import { type Shape, sameShape } from "../src/base/tensor.ts";
 import { type Graph, inputNodes, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
 import type { LinearLayer } from "../src/ir/linear.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
@@ -24,6 +24,13 @@ export interface Decision {
 
 export type Decisions = ReadonlyMap<NodeId, Decision>;
 
+/** How a whole network is packed. */
+export interface Packing {
+  readonly decisions: Decisions;
+  /** What its layers and sending its inputs cost. */
+  readonly milliseconds: number;
+}
+
 /** A packing of the nodes so far. Inputs that nothing has read yet have no decision. */
 interface State {
   readonly decisions: Decisions;
@@ -44,13 +51,13 @@ const tolerance = 0.01;
  * Of large layers a sample of rows is looked at. Where a plan turns out not to cover the others, the search is made once more
  * with all rows of that layer.
  */
-export function searchPacking(request: SearchRequest): Decisions {
+export function searchPacking(request: SearchRequest): Packing {
   const whole = new Set<NodeId>();
   for (;;) {
     const layers = new LayerPlans(request, whole);
-    const decisions = new Search(request, layers).run();
+    const { decisions, cost: milliseconds } = new Search(request, layers).run();
     const uncovered = [...decisions].flatMap(([id, { plan }]) => (plan && !layers.covers(decisions, id) ? [id] : []));
-    if (uncovered.length === 0) return decisions;
+    if (uncovered.length === 0) return { decisions, milliseconds };
     for (const id of uncovered) {
       invariant(!whole.has(id), `the plan of '${nodeAt(request.graph, id).name}' reaches all its weights`);
       whole.add(id);
@@ -86,7 +93,7 @@ class Search {
     );
   }
 
-  run(): Decisions {
+  run(): State {
     let beam: State[] = [{ decisions: new Map(), cost: 0, rotations: 0 }];
     for (const node of this.#graph.nodes) {
       if (node.op === "constant" || node.op === "input") continue;
@@ -145,11 +152,11 @@ class Search {
     return this.elementwise(state, node, encrypted);
   }
 
-  /** The decisions, with default layouts for inputs that nothing reads. */
-  complete(state: State): Decisions {
+  /** The state with default layouts for inputs that nothing reads. */
+  complete(state: State): State {
     const open = this.#graph.nodes.filter((n) => n.op === "input" || sourceOf(this.#graph, n) !== undefined);
     // Views first: they settle what they are views of.
-    return this.fixed(state, open.map((n) => n.id).reverse()).decisions;
+    return this.fixed(state, open.map((n) => n.id).reverse());
   }
 
   /** The operand keeps its slots and is read as another tensor. */
@@ -162,22 +169,64 @@ class Search {
   }
 
   private linear(state: State, node: Node, layer: LinearLayer): State[] {
-    const [first] = layer.operands;
-    const input = nodeAt(this.#graph, first!);
-    const alone = layer.operands.length === 1 && this.isOpen(state, input) && this.hasOneReader(input);
-    const fed = alone && this.#features(node).client ? this.#layers.clientFed(node, layer, input, this.#users) : [];
-    const states = fed.flatMap(({ from, planned }) => {
-      const settled = this.settle(state, input, from);
-      return settled === undefined ? [] : [this.decideLinear(settled, node, planned)];
-    });
     const ready = this.fixed(state, layer.operands);
-    const results = this.#layers.results(node, layer, {
+    const results = this.resultsFrom(ready, node, layer);
+    const states = results.map((planned) => this.decideLinear(ready, node, planned));
+    if (!this.#features(node).client) return states;
+    return [
+      ...this.clientFed(state, node, layer, states),
+      ...this.sentLikeResult(state, node, layer, results),
+      ...states,
+    ];
+  }
+
+  private resultsFrom(ready: State, node: Node, layer: LinearLayer): readonly PlannedLayer[] {
+    return this.#layers.results(node, layer, {
       from: layer.operands.map((id) => ready.decisions.get(id)!.layout),
       wanted: this.wantedBy(ready, node),
       done: layer.operands.map((id) => this.preparedBefore(ready, id)),
       isLast: this.isLast(node),
     });
-    return [...states, ...results.map((planned) => this.decideLinear(ready, node, planned))];
+  }
+
+  /** States in which model inputs that a sum of layers alone reads, and adds to what it computes, lie as one of its results does. */
+  private sentLikeResult(state: State, node: Node, layer: LinearLayer, results: readonly PlannedLayer[]): State[] {
+    const isAdded = (id: NodeId) => this.isFree(state, id) && sameShape(this.shapeOf(id), shapeOf(node.type)!);
+    const added = layer.operands.filter(isAdded);
+    if (added.length === 0 || added.length === layer.operands.length) return [];
+    return results.flatMap(({ to }) => {
+      const sent = added.reduce((s, id) => this.settle(s, nodeAt(this.#graph, id), this.repeating(to)) ?? s, state);
+      const ready = this.fixed(sent, layer.operands);
+      return this.resultsFrom(ready, node, layer).map((planned) => this.decideLinear(ready, node, planned));
+    });
+  }
+
+  /** States in which model inputs lie as the layer that alone reads them wants, but for those that cost hopelessly more than others. */
+  private clientFed(state: State, node: Node, layer: LinearLayer, others: readonly State[]): State[] {
+    const states: State[] = [];
+    const hopeless = hopelessBy * this.#costs.linear(node).rotation;
+    let limit = Math.min(...others.map((other) => other.cost)) + hopeless;
+    const choices = this.#layers.clientChoices({
+      node,
+      users: this.#users,
+      isFree: (id) => this.isFree(state, id),
+      affords: (id, sent) => state.cost + this.#costs.input(nodeAt(this.#graph, id), sent) <= limit,
+    });
+    for (const { sent, ...result } of choices) {
+      const asked = [...sent].reduce<State | undefined>(
+        (s, [id, layout]) => s && this.settle(s, nodeAt(this.#graph, id), this.repeating(layout)),
+        state,
+      );
+      if (asked === undefined) continue;
+      const settled = this.fixed(asked, layer.operands);
+      const from = layer.operands.map((id) => settled.decisions.get(id)!.layout);
+      const planned = this.#layers.between(node, layer, from, result, limit - settled.cost);
+      if (planned === undefined) continue;
+      const next = this.decideLinear(settled, node, planned);
+      limit = Math.min(limit, next.cost + hopeless);
+      states.push(next);
+    }
+    return states;
   }
 
   /** Whether a value is an output, as it is or under other shapes, and nothing computes with it. */
@@ -201,8 +250,11 @@ class Search {
 
   /** Encrypted operands must have one layout; the others are laid out like one of them. */
   private elementwise(state: State, node: Node, encrypted: readonly Node[]): State[] {
+    const [decided] = encrypted.flatMap(({ id }) => state.decisions.get(id)?.layout ?? []);
+    const isLike = ({ id }: Node) => decided !== undefined && this.#features(node).client && this.isFree(state, id);
+    const sent = encrypted.filter(isLike).reduce((s, n) => this.settle(s, n, this.repeating(decided!)) ?? s, state);
     const ready = this.fixed(
-      state,
+      sent,
       encrypted.map((n) => n.id),
     );
     const layouts = encrypted.map((n) => ready.decisions.get(n.id)!.layout);
@@ -248,6 +300,16 @@ class Search {
     return isView(node) || this.hasOneReader(source);
   }
 
+  /** Whether a value is open and the client can send it as one layer likes it. */
+  private isFree(state: State, id: NodeId): boolean {
+    const node = nodeAt(this.#graph, id);
+    return this.isOpen(state, node) && this.hasOneReader(node);
+  }
+
+  private shapeOf(id: NodeId): Shape {
+    return shapeOf(nodeAt(this.#graph, id).type)!;
+  }
+
   /** Whether one layer alone reads a model input, through views perhaps. */
   private hasOneReader(node: Node): boolean {
     const once = this.#users.get(node.id)!.length === 1 && !this.#outputs.has(node.id);
@@ -274,7 +336,11 @@ class Search {
 
   /** The layout of an input whose reader does not choose one. */
   private unread(shape: Shape): Layout {
-    const layout = defaultLayout(shape, this.#slots);
+    return this.repeating(defaultLayout(shape, this.#slots));
+  }
+
+  /** The layout of an input: the client sends nothing but its elements, so that all it holds recurs as they do. */
+  private repeating(layout: Layout): Layout {
     return { ...layout, repeats: this.#layers.spread(layout).period };
   }
 

@@ -1,4 +1,4 @@
-import { type Annotation, annotationOf, type Node } from "../src/ir/graph.ts";
+import { type Annotation, annotationOf, type Graph, type Node } from "../src/ir/graph.ts";
 import { rewrite } from "../src/ir/rewrite.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import { type LayerPlan, writeLayerPlan } from "../src/packing/layer-plan.ts";
@@ -6,8 +6,9 @@ import { defaultCostTable } from "../src/scheme/cost-table.ts";
 import type { PackFeatures } from "./pack-candidates.ts";
 import { packCosts } from "./pack-costs.ts";
 import { fewestKeys } from "./pack-keys.ts";
-import { searchPacking } from "./pack-search.ts";
+import { type Packing, searchPacking } from "./pack-search.ts";
 import { definePass } from "./pass.ts";
+import { sendAgain } from "./send-again.ts";
 
 /**
  * Decides where every value sits in the slots and how every linear layer is computed from rotations.
@@ -17,7 +18,8 @@ import { definePass } from "./pass.ts";
  *
  * Needs the ring degree in the settings. Linear layers get a plan; flatten, reshape, and most transposes and slices only
  * relabel slots; values that meet slot by slot in different layouts get a `relayout` between. Each option switches one way of
- * saving rotations off, for all layers; an annotation `@packing(mixing = false)` does so for one.
+ * saving rotations off, for all layers; an annotation `@packing(mixing = false)` does so for one. An input that several layers
+ * read may become several, `@again("x")`, which the client sends each as its reader likes it (send-again.ts).
  *
  * Before:  y: tensor [10] = dense(x, w)
  * After:   y: packed [10] in "..." = dense(x, w)  @plan(operands = [{babies = [0, 1, 2]}], giants = [0, 3], folds = [16, 32])
@@ -25,18 +27,31 @@ import { definePass } from "./pass.ts";
 export const pack = definePass({
   name: "pack",
   doc: "Choose a layout for every value and rotations for every linear layer.",
-  /** Mixing replicas by characters; complex slots; windows of neighbouring slots; layouts of inputs that suit their reader. */
-  defaults: { mixing: true as boolean, complex: true as boolean, windows: true as boolean, client: true as boolean },
+  /**
+   * Mixing replicas by characters; complex slots; windows of neighbouring slots; layouts of inputs that suit their reader; inputs
+   * that are sent again for a later reader.
+   */
+  defaults: {
+    mixing: true as boolean,
+    complex: true as boolean,
+    windows: true as boolean,
+    client: true as boolean,
+    again: true as boolean,
+  },
   run(graph, { settings, diagnostics, options }) {
     if (settings.degree === undefined) {
       diagnostics.report("degree-needed", "nowhere", {});
       return graph;
     }
-    const costs = packCosts(graph, settings.degree, settings.costTable ?? defaultCostTable, settings.bandwidth);
+    const { degree, costTable = defaultCostTable, bandwidth } = settings;
     const features = (node: Node) => featuresOf(node, options);
-    const slots = settings.degree / 2;
-    const decisions = fewestKeys(graph, searchPacking({ graph, slots, costs, features }), slots);
-    return rewrite(graph, (node, out, draft) => {
+    const slots = degree / 2;
+    const search = (network: Graph): Packing =>
+      searchPacking({ graph: network, slots, costs: packCosts(network, degree, costTable, bandwidth), features });
+    const { graph: sent, packing } =
+      options.client && options.again ? sendAgain(graph, search) : { graph, packing: search(graph) };
+    const decisions = fewestKeys(sent, packing.decisions, slots);
+    return rewrite(sent, (node, out, draft) => {
       const decision = decisions.get(node.id);
       if (decision === undefined) return out.add(draft);
       const inputs = draft.inputs.map((id, position) => {

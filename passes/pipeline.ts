@@ -1,5 +1,6 @@
 import { assignLevels } from "./assign-levels.ts";
 import { chooseKeys } from "./choose-keys.ts";
+import { diracSkips } from "./dirac-skips.ts";
 import { expandPolynomial } from "./expand-polynomial.ts";
 import { fitActivations } from "./fit-activations.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
@@ -17,6 +18,7 @@ export const pipeline: readonly Pass[] = [
   fitActivations, // before reject-unsupported, which reports what is left
   rejectUnsupported, // first: names the layers as the user wrote them
   foldBatchNorm, // before expand-polynomial: a convolution without its normalization between can take a factor
+  diracSkips, // after fold-batch-norm, which may stand between; before rewrite-skips: what it asks away is not to be folded
   rewriteSkips, // after fold-batch-norm, which may stand between; before expand-polynomial: a layer takes a factor, a sum does not
   expandPolynomial, // before fold-linear: its factors and sums fold into the weights beside them
   foldLinear, // before packing: it changes weights and shapes, which packing lays out

@@ -1,20 +1,16 @@
 import { type Diagnostics, isProblem, type Place, type Problem, problem } from "../src/base/diagnostic.ts";
 import { nearest } from "../src/base/nearest.ts";
+import { type ActivationChoice, activationChoice, activationChoices } from "../src/ir/activation-choice.ts";
 import type { Target } from "../src/ir/model.ts";
 import type { RangeTable } from "../src/ir/ranges.ts";
 import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { ops } from "../src/ops/index.ts";
 import { type CostTable, defaultCostTable } from "../src/scheme/cost-table.ts";
+import { defaultLink, type Link } from "../src/scheme/link.ts";
 import { degrees } from "../src/scheme/parameters.ts";
 
-/** What to do about an activation that encrypted evaluation does not know. */
-export type ActivationChoice =
-  | { readonly kind: "client" }
-  | { readonly kind: "auto" }
-  | { readonly kind: "polynomial"; readonly degree: number };
-
 /** What the user asked of a compilation: the entries of `target seal` and `target network`, and `--set` over them. */
-export interface Settings {
+export interface Settings extends Link {
   /** Security in bits. */
   readonly security: 128 | 192 | 256;
   /** Bits behind the binary point that outputs are to be right to. */
@@ -25,26 +21,34 @@ export interface Settings {
   readonly maxKeys?: number;
   /** Most memory the evaluation may take, in bytes. */
   readonly maxMemory?: number;
-  /** Megabits per second from client to server: what another input ciphertext costs. */
-  readonly bandwidth: number;
   /** Set only by the command line flag: parameters may break the security tables. */
   readonly insecure: boolean;
   /** What operations cost on the machine that will run the plan. Not from `target seal`: it is about a machine, not a model. */
   readonly costTable: CostTable;
   /** Which values layers take, observed or stated. Not from `target seal`: found by running the model. */
   readonly ranges?: RangeTable;
+  /** What becomes of skips around activations: they stay, or Dirac convolutions take their place, which changes the function. */
+  readonly skips: "keep" | "dirac";
+  /** Whether the values a client sees in front of its steps are blinded. */
+  readonly blind: boolean;
+  /** Bits of room for values larger than calibration sees. Not from `target seal`: blinding multiplies values. */
+  readonly roomBits?: number;
+  /** Room is a multiple of so many bits. Not from `target seal`: rounds of equal chains share their keys. */
+  readonly roomStep?: number;
   /** By the name of the op. */
   readonly activations: ReadonlyMap<string, ActivationChoice>;
-  /** With `auto`: largest rms error of a fitted activation, as a share of the standard deviation of its values. */
+  /** Of polynomials whose degree is not given: largest rms error of a fitted activation, as a share of the standard deviation of its values. */
   readonly fitTolerance: number;
 }
 
 export const defaultSettings: Settings = {
   security: 128,
   precision: 12,
-  bandwidth: 100,
+  ...defaultLink,
   insecure: false,
   costTable: defaultCostTable,
+  skips: "keep",
+  blind: false,
   activations: new Map(),
   fitTolerance: 0.15,
 };
@@ -92,6 +96,18 @@ const table: { readonly [key: string]: Setting } = Object.assign(Object.create(n
     allowed: "an integer from 1 to 1048576, in MB (2^20 bytes)",
     read: (settings, value) => (integer(value, 1, mebibyte) ? { ...settings, maxMemory: value * mebibyte } : undefined),
   },
+  skips: {
+    allowed: "keep, or dirac, which changes the function",
+    read: (settings, value) => (value === "keep" || value === "dirac" ? { ...settings, skips: value } : undefined),
+  },
+  blind: {
+    allowed: "true or false",
+    read: (settings, value) => {
+      const blind =
+        [true, "true"].includes(value as never) || ([false, "false"].includes(value as never) ? false : undefined);
+      return blind === undefined ? undefined : { ...settings, blind };
+    },
+  },
   "activation.tolerance": {
     allowed: "a number from 1e-9 to 1",
     read: (settings, value) =>
@@ -100,6 +116,10 @@ const table: { readonly [key: string]: Setting } = Object.assign(Object.create(n
   "network.mbps": {
     allowed: "an integer from 1 to 1000000, in megabits per second",
     read: (settings, value) => (integer(value, 1, 1_000_000) ? { ...settings, bandwidth: value } : undefined),
+  },
+  "network.ms": {
+    allowed: "an integer from 0 to 60000, in milliseconds for a round trip",
+    read: (settings, value) => (integer(value, 0, 60_000) ? { ...settings, latency: value } : undefined),
   },
 } satisfies { [key: string]: Setting });
 
@@ -149,8 +169,8 @@ function withSetting(settings: Settings, key: string, value: AttrValue): Setting
     if (!activationNames.includes(name)) {
       return problem("unknown-activation", { name, meant: nearest(name, activationNames), known: activationNames });
     }
-    const choice = activationChoice(value);
-    if (choice === undefined) return wrong("polynomial(degree = 2 .. 63), client or auto");
+    const choice = choiceOf(value);
+    if (choice === undefined) return wrong(activationChoices);
     return { ...settings, activations: new Map([...settings.activations, [name, choice]]) };
   }
   const setting = table[key];
@@ -159,14 +179,11 @@ function withSetting(settings: Settings, key: string, value: AttrValue): Setting
   return setting.read(settings, value) ?? wrong(setting.allowed);
 }
 
-function activationChoice(value: AttrValue): ActivationChoice | undefined {
+function choiceOf(value: AttrValue): ActivationChoice | undefined {
   const call = isRecord(value) ? value : { call: value };
   const { call: kind, degree, ...others } = call as { readonly [key: string]: AttrValue | undefined };
   if (Object.keys(others).length > 0) return undefined;
-  if (kind === "polynomial") {
-    return degree !== undefined && integer(degree, 2, 63) ? { kind, degree } : undefined;
-  }
-  return (kind === "client" || kind === "auto") && degree === undefined ? { kind } : undefined;
+  return activationChoice(kind, degree);
 }
 
 function isRecord(value: AttrValue): value is AttrRecord {

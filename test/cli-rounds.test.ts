@@ -23,7 +23,9 @@ it("a network with a client step is compiled, inspected and run in one process",
   fs.writeFileSync(join(folder, "x.csv"), "0.5,-0.25\n");
   const compiled = await run(folder, "compile", "steps.hen");
   expect(compiled).toMatchObject({ code: 0, out: "" });
-  expect(compiled.err).toMatch(/^wrote steps\.plan \(.*\): 2 rounds, \d+ rotations, about .* on the server;/);
+  expect(compiled.err).toMatch(
+    /^wrote steps\.plan \(.*\): 2 rounds, \d+ rotations, about .* on the server and .* end to end;/,
+  );
 
   const shown = await run(folder, "inspect", "steps.plan");
   expect(shown.out).toContain("round 1: the 3 values of 'h.dense', before relu 'h'");
@@ -43,19 +45,22 @@ it("a network with a client step is compiled, inspected and run in one process",
   }
 });
 
-it("what is for plans without client steps says so", async () => {
+it("the rotation keys to choose are those of plans without client steps", async () => {
   const folder = temporaryFolder();
   fs.writeFileSync(join(folder, "steps.hen"), model);
   await run(folder, "compile", "steps.hen");
-  for (const command of [
-    ["keygen", "steps.plan"],
-    ["client-bundle", "steps.plan"],
-  ]) {
-    const refused = await run(folder, ...command);
-    expect(refused).toMatchObject({ code: 4, out: "" });
-    expect(refused.err).toContain("SW731");
-  }
   expect(await run(folder, "inspect", "steps.plan", "--keys")).toMatchObject({ code: 2 });
+});
+
+it("a network that is the client's alone needs no keys", async () => {
+  const folder = temporaryFolder();
+  const alone = "network alone {\n  input x: [2] in -1 .. 1\n  output y = relu(x)\n}\n";
+  fs.writeFileSync(join(folder, "alone.hen"), `${alone}target seal {\n  activation relu = client\n}\n`);
+  fs.writeFileSync(join(folder, "x.csv"), "0.5,-0.25\n");
+  await run(folder, "compile", "alone.hen");
+  expect(await run(folder, "keygen", "alone.plan")).toMatchObject({ code: 4, err: expect.stringContaining("SW731") });
+  const ran = await run(folder, "run", "alone.plan", "--input", "x.csv", "--json");
+  expect(JSON.parse(ran.out).outputs.y.data).toEqual([0.5, 0]);
 });
 
 it("without its setting the same network is refused, with the way out", async () => {
@@ -64,4 +69,18 @@ it("without its setting the same network is refused, with the way out", async ()
   const refused = await run(folder, "check", "steps.hen");
   expect(refused).toMatchObject({ code: 4, out: "" });
   expect(refused.err).toContain("SW223");
+});
+
+it("who computes an activation may be left open, and inspect says who does", { timeout: 120_000 }, async () => {
+  const folder = temporaryFolder();
+  const open = model.replace("relu = client", "relu = auto").replace("-0.5]))", "-0.5]))   @range(-4, 4)");
+  fs.writeFileSync(join(folder, "steps.hen"), `${open}target network {\n  mbps = 50\n  ms = 9000\n}\n`);
+  const json = JSON.parse((await run(folder, "inspect", "steps.hen", "--json")).out);
+  expect(json.choices.layers).toMatchObject([{ layer: "h", by: "polynomial" }]);
+  expect(json.estimate.network).toEqual({ mbps: 50, ms: 9000 });
+  expect(json.estimate.endToEndMilliseconds).toBeGreaterThan(9000);
+  const near = ["--set", "network.ms=0", "--set", "network.mbps=100000", "--set", "activation.tolerance=0.01"];
+  const shown = await run(folder, "inspect", "steps.hen", ...near);
+  expect(shown.out).toMatch(/left to auto .*\nh +relu +(client|degree \d+) +with /);
+  expect(shown.out).toContain("Compared end to end:");
 });

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { readExample } from "../examples/models.ts";
-import { readModel } from "../src/driver/read-model.ts";
+import { readExample, resnetAsOneProgram } from "../examples/models.ts";
+import { compileTo } from "../src/driver/compile.ts";
 import { evaluate } from "../src/ir/evaluate.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import { fromSlots, toSlots } from "../src/packing/slots.ts";
@@ -44,7 +44,7 @@ it.for([2048, 8192, 32768])(
   { timeout: 300_000 },
   (slots) => {
     const { file, host } = readExample("resnet20");
-    const { graph } = readModel(file, host);
+    const { graph } = compileTo(file, host, "fit-activations", { overrides: resnetAsOneProgram });
     const layers = singleLayers(packed(graph, 2 * slots));
     expect(layers.length).toBeGreaterThan(8);
     for (const layer of layers) expectComputes(layer, 2 * slots);

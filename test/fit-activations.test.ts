@@ -1,11 +1,12 @@
 import { expect, it } from "vitest";
 import { fitActivations } from "../passes/fit-activations.ts";
-import { type ActivationChoice, defaultSettings } from "../passes/settings.ts";
+import { defaultSettings } from "../passes/settings.ts";
 import { Diagnostics } from "../src/base/diagnostic.ts";
 import { tensor } from "../src/base/tensor.ts";
 import { type CompileOptions, compileModel } from "../src/driver/compile.ts";
 import { outsideFits } from "../src/driver/outside-fits.ts";
 import { openPlan } from "../src/driver/run-plan.ts";
+import type { ActivationChoice } from "../src/ir/activation-choice.ts";
 import { evaluate } from "../src/ir/evaluate.ts";
 import { fitsOf } from "../src/ir/fits.ts";
 import type { Graph, NodeId } from "../src/ir/graph.ts";
@@ -23,7 +24,7 @@ interface Given {
   readonly op?: string;
 }
 
-function fitted(graph: Graph, { choice = { kind: "auto" }, ranges, op = "relu" }: Given) {
+function fitted(graph: Graph, { choice = { kind: "polynomial" }, ranges, op = "relu" }: Given) {
   const diagnostics = new Diagnostics();
   const settings = {
     ...defaultSettings,
@@ -71,7 +72,7 @@ it("a value that is always the same has a range with some room", () => {
   expect(fits[0]!.maxError).toBeLessThan(1e-6);
 });
 
-it("prelu with one slope is fitted, with several it stays", () => {
+it("prelu with one slope is a polynomial, with several a sum with that of relu", () => {
   const prelu = (slopes: readonly number[]) =>
     layersOf(
       fitted(
@@ -81,7 +82,23 @@ it("prelu with one slope is fitted, with several it stays", () => {
     );
   expect(prelu([0.25])).toEqual(["prelu:polynomial"]);
   expect(prelu([0.25, 0.25, 0.25, 0.25])).toEqual(["prelu:polynomial"]);
-  expect(prelu([0.1, 0.2, 0.3, 0.4])).toEqual(["prelu:prelu"]);
+  const several = prelu([0.1, 0.2, 0.3, 0.4]);
+  expect(several).toEqual(["prelu.straight:multiply", "prelu.relu:polynomial", "prelu.bent:multiply", "prelu:add"]);
+});
+
+it("a prelu with several slopes is within its stated error, and is known by its own operand", () => {
+  const slopes = [0.1, -0.5, 1, 2.5];
+  const graph = net((n, x) => n.op("prelu", [x, n.constant([4, 1, 1], slopes)]));
+  const ranges = new Map([["x", { low: -1, high: 1, origin: "stated" } as const]]);
+  for (const degree of [2, 7]) {
+    const { graph: polynomial, fits } = fitted(graph, { op: "prelu", choice: { kind: "polynomial", degree }, ranges });
+    expect(fits).toMatchObject([{ layer: "prelu", function: "prelu", degree, range: [-1, 1] }]);
+    for (let i = 0; i <= 20; i++) {
+      const inputs = new Map([["x", tensor([4, 3, 3], Array(36).fill(i / 10 - 1))]]);
+      const [wanted, got] = [graph, polynomial].map((g) => [...evaluate(g, inputs).values()][0]!.data);
+      for (const [k, v] of wanted!.entries()) expect(Math.abs(got![k]! - v)).toBeLessThanOrEqual(fits[0]!.maxError);
+    }
+  }
 });
 
 it("every activation that is a function of one number can be fitted, and means about the same", () => {
@@ -102,7 +119,7 @@ it("every activation that is a function of one number can be fitted, and means a
 
 it("fits are the same however often they are made, and the graph stays where nothing was chosen", () => {
   const graph = net((n, x) => n.op("relu", [x]));
-  const given = { choice: { kind: "auto" }, ranges: new Map([["x", seen(-3, 2)]]) } as const;
+  const given = { choice: { kind: "polynomial" }, ranges: new Map([["x", seen(-3, 2)]]) } as const;
   expect(fitted(graph, given).graph).toEqual(fitted(graph, given).graph);
   expect(fitted(graph, { choice: { kind: "client" } }).graph).toBe(graph);
   expect(fitted(graph, { op: "tanh" }).graph).toBe(graph);

@@ -6,8 +6,10 @@ import { Diagnostics, invariant } from "../src/base/diagnostic.ts";
 import type { Shape, Tensor } from "../src/base/tensor.ts";
 import { runPasses } from "../src/driver/pass-manager.ts";
 import { type Graph, nodeAt } from "../src/ir/graph.ts";
+import { sendingOf } from "../src/ir/sendings.ts";
 import type { AttrRecord } from "../src/ops/attributes.ts";
 import { fromSlots, toSlots } from "../src/packing/slots.ts";
+import type { BlindedLayers } from "../src/plan/blinded-map.ts";
 import { execute } from "../src/plan/execute.ts";
 import { layerConstants } from "../src/plan/layer.ts";
 import type { Tensors } from "../src/plan/machine.ts";
@@ -37,13 +39,14 @@ export function lowered(graph: Graph, degree: number): Graph {
 export function runSlots(
   program: Graph,
   inputs: (name: string, part: number) => SlotVector,
+  blinded?: BlindedLayers,
 ): Map<string, SlotVector[]> {
   const machine = simEvaluator(program.scheme!);
   const encrypted = new Map<string, SimCipher>();
   for (const node of program.nodes)
     if (node.op === "he_input")
       encrypted.set(node.name, machine.encrypt(inputs(node.attrs.input, node.attrs.part), node.attrs.level));
-  const results = execute(program, machine, encrypted, (node) => layerConstants(program, node));
+  const results = execute(program, machine, encrypted, (node) => layerConstants(program, node, blinded?.get(node.id)));
   return new Map([...results].map(([name, parts]) => [name, parts.map(({ slots }) => slots)]));
 }
 
@@ -56,10 +59,12 @@ export function outputOf(program: Graph, name: string): { readonly shape: Shape;
 
 /** Runs a program on tensors. */
 export function runLowered(program: Graph, inputs: Tensors): Map<string, Tensor> {
-  const layouts = new Map<string, Layout>();
-  for (const node of program.nodes)
-    if (node.op === "he_input") layouts.set(node.attrs.input, parseLayout(node.attrs.layout)!);
-  const slots = new Map([...layouts].map(([name, layout]) => [name, toSlots(inputs.get(name)!, layout)]));
+  const slots = new Map<string, readonly SlotVector[]>();
+  for (const node of program.nodes) {
+    if (node.op !== "he_input") continue;
+    const { input, layout } = node.attrs;
+    slots.set(input, toSlots(inputs.get(sendingOf(node) ?? input)!, parseLayout(layout)!));
+  }
   const results = runSlots(program, (name, part) => slots.get(name)![part]!);
   return new Map(
     [...results].map(([name, parts]) => {

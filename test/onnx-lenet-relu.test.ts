@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { argmax } from "../examples/digits/data.ts";
 import type { defaultSettings } from "../passes/settings.ts";
 import type { Tensor } from "../src/base/tensor.ts";
-import { compileGraph } from "../src/driver/compile.ts";
+import { compileAny, compileGraph } from "../src/driver/compile.ts";
 import { outsideFits } from "../src/driver/outside-fits.ts";
 import { type ReadModel, readSource } from "../src/driver/read-model.ts";
 import { openSession } from "../src/driver/run-plan.ts";
@@ -11,7 +11,8 @@ import { evaluate } from "../src/ir/evaluate.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import { observeRanges } from "../src/ir/observe-ranges.ts";
 import type { Plan } from "../src/plan/plan.ts";
-import { simMachine } from "../src/plan/sim-machine.ts";
+import { isRoundsPlan, runRounds } from "../src/plan/rounds.ts";
+import { makeSimMachine, simMachine } from "../src/plan/sim-machine.ts";
 import { itWithMaterial, materialPath, mnistTest } from "./material.ts";
 import { noExternalFiles } from "./onnx-models.ts";
 
@@ -83,11 +84,15 @@ itWithMaterial(
 );
 
 itWithMaterial(
-  "auto finds degrees that fit a smaller ring, and encrypted images are classified as by the polynomials",
+  "the tolerance finds degrees that fit a smaller ring, and encrypted images are classified as by the polynomials",
   { timeout: 300_000 },
   async () => {
-    const auto = { activations: new Map([["relu", { kind: "auto" } as const]]), fitTolerance: 0.18, precision: 8 };
-    const { plan, polynomial } = compiled(lenet(auto));
+    const byTolerance = {
+      activations: new Map([["relu", { kind: "polynomial" } as const]]),
+      fitTolerance: 0.18,
+      precision: 8,
+    };
+    const { plan, polynomial } = compiled(lenet(byTolerance));
     expect(plan.fits!.map((fit) => fit.degree)).toEqual([4, 7, 4, 2]);
     expect(plan.scheme.degree).toBe(16384);
     expect(plan.cost.totals.levels).toBe(13);
@@ -113,3 +118,28 @@ itWithMaterial("degree 4 costs two levels per ReLU and some accuracy", { timeout
   expect(plan.cost.totals.levels).toBe(5 + 4 * 2);
   expect(accuracy(polynomial, mnistTest(500))).toBeGreaterThanOrEqual(0.96);
 });
+
+itWithMaterial(
+  "with the client's ReLUs every image is classified as in the clear, on numbers and encrypted",
+  { timeout: 600_000 },
+  async () => {
+    const client = { activations: new Map([["relu", { kind: "client" } as const]]), precision: 8 };
+    const { plan } = compileAny(lenet(client));
+    if (!isRoundsPlan(plan)) throw new Error("rounds");
+    expect(plan.rounds).toHaveLength(5);
+    const machine = makeSimMachine({ keepWeights: true });
+    const session = await openSession(plan);
+    try {
+      for (const [i, { image }] of mnistTest(100).entries()) {
+        const given = inputs(image);
+        const wanted = answer(evaluate(plan.source, given));
+        const numbers = answer(await runRounds(plan, given, (server, sent) => machine.run(server, sent)));
+        expect(argmax(numbers)).toBe(argmax(wanted));
+        for (const [k, v] of wanted.entries()) expect(Math.abs(numbers[k]! - v)).toBeLessThan(1e-9);
+        if (i < 20) expect(argmax(answer(await session.run(given)))).toBe(argmax(wanted));
+      }
+    } finally {
+      await session.close();
+    }
+  },
+);

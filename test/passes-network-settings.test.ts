@@ -76,27 +76,27 @@ const wrong: readonly (readonly [string, AttrValue, string])[] = [
   [
     "activation.relu",
     { call: "polynomial", degree: 1 },
-    "SW522 setting 'activation.relu' is polynomial(degree = 1), allowed is polynomial(degree = 2 .. 63), client or auto",
+    "SW522 setting 'activation.relu' is polynomial(degree = 1), allowed is polynomial, polynomial(degree = 2 .. 63), client or auto",
   ],
   [
     "activation.relu",
     { call: "client", degree: 3 },
-    "SW522 setting 'activation.relu' is client(degree = 3), allowed is polynomial(degree = 2 .. 63), client or auto",
+    "SW522 setting 'activation.relu' is client(degree = 3), allowed is polynomial, polynomial(degree = 2 .. 63), client or auto",
   ],
   [
     "activation.relu",
     [1, 2],
-    "SW522 setting 'activation.relu' is [1, 2], allowed is polynomial(degree = 2 .. 63), client or auto",
+    "SW522 setting 'activation.relu' is [1, 2], allowed is polynomial, polynomial(degree = 2 .. 63), client or auto",
   ],
   [
     "insecure",
     true,
-    "SW521 there is no setting 'insecure' of target seal, known are security, precision, degree, max_keys, max_memory, activation.tolerance, network.mbps, activation.<name>",
+    "SW521 there is no setting 'insecure' of target seal, known are security, precision, degree, max_keys, max_memory, skips, blind, activation.tolerance, network.mbps, network.ms, activation.<name>",
   ],
   [
     "__proto__",
     1,
-    "SW521 there is no setting '__proto__' of target seal, known are security, precision, degree, max_keys, max_memory, activation.tolerance, network.mbps, activation.<name>",
+    "SW521 there is no setting '__proto__' of target seal, known are security, precision, degree, max_keys, max_memory, skips, blind, activation.tolerance, network.mbps, network.ms, activation.<name>",
   ],
 ];
 
@@ -140,5 +140,12 @@ it("the speed of the network is a setting of its own target", () => {
   expect(readSettings([], new Map(), diagnostics).bandwidth).toBe(100);
   expect(readSettings([target([["mbps", 1000]], "network")], new Map(), diagnostics).bandwidth).toBe(1000);
   expect(readSettings([], new Map([["network.mbps", "20"]]), diagnostics).bandwidth).toBe(20);
+  expect(readSettings([], new Map(), diagnostics).latency).toBe(20);
+  expect(readSettings([target([["ms", 0]], "network")], new Map(), diagnostics).latency).toBe(0);
+  expect(readSettings([], new Map([["network.ms", "5000"]]), diagnostics).latency).toBe(5000);
   expect(diagnostics.all).toEqual([]);
+});
+
+it("a polynomial may be asked for without its degree", () => {
+  expect(read([["activation.relu", "polynomial"]]).settings.activations.get("relu")).toEqual({ kind: "polynomial" });
 });

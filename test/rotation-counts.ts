@@ -1,5 +1,5 @@
 import type { DeepExample } from "../examples/deep-weights.ts";
-import { type ExampleName, readExample } from "../examples/models.ts";
+import { type ExampleName, readExample, resnetAsOneProgram } from "../examples/models.ts";
 import { compileTo } from "../src/driver/compile.ts";
 import { countOperations } from "../src/driver/count-operations.ts";
 import { table } from "../src/report/table.ts";
@@ -19,7 +19,8 @@ export interface Counted {
 
 export function counted(network: ExampleName | DeepExample, slots: number): Counted {
   const { file, host } = readExample(network);
-  const { graph } = compileTo(file, host, "pack", { overrides: new Map([["degree", 2 * slots]]) });
+  const own = network === "resnet20" ? resnetAsOneProgram : [];
+  const { graph } = compileTo(file, host, "pack", { overrides: new Map([...own, ["degree", 2 * slots]]) });
   return { network, slots, ...countOperations(graph)!.cost.totals };
 }
 

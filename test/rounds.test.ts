@@ -1,17 +1,20 @@
 import { expect, it } from "vitest";
 import { readSettings } from "../passes/settings.ts";
 import { Diagnostics, type SealwrightError } from "../src/base/diagnostic.ts";
+import { Random } from "../src/base/random.ts";
 import { elementCount, type Tensor, tensor } from "../src/base/tensor.ts";
 import { type CompiledRounds, compileAny } from "../src/driver/compile.ts";
 import { openAnyPlan, parseGraph, runAllRounds } from "../src/driver/run-plan.ts";
+import { evaluate } from "../src/ir/evaluate.ts";
 import { toSlots } from "../src/packing/slots.ts";
-import type { Plan } from "../src/plan/plan.ts";
-import { Random } from "../src/plan/random.ts";
+import type { Plan, Port } from "../src/plan/plan.ts";
 import type { RoundsPlan } from "../src/plan/rounds.ts";
+import { simMachine } from "../src/plan/sim-machine.ts";
 import { verifyRounds } from "../src/plan/verify-rounds.ts";
 import { roundsTable } from "../src/report/rounds.ts";
 import { defaultCostTable } from "../src/scheme/cost-table.ts";
-import { layoutElements } from "../src/scheme/layout.ts";
+import { digit, layoutElements, layoutOf } from "../src/scheme/layout.ts";
+import { decryptOutputs, encryptInputs, evaluateCiphertexts, generateKeys } from "../src/seal/index.ts";
 import { runSlots } from "./lowered.ts";
 
 const random = new Random(5);
@@ -98,6 +101,46 @@ it("a client sees the values it is told of, and zeros", () => {
 function rawOutputs({ program, inputs: ports }: Plan, given: ReadonlyMap<string, Tensor>) {
   const slots = new Map(ports.map(({ name, layout }) => [name, toSlots(given.get(name)!, layout)]));
   return runSlots(program, (name, part) => slots.get(name)![part]!);
+}
+
+it("a client that decrypts every slot finds the values it is told of, and noise around zero", {
+  timeout: 120_000,
+}, async () => {
+  const { plan } = compiled();
+  const values = new Map<string, Tensor>(inputs);
+  for (const { server, client } of plan.rounds) {
+    const given = new Map(server!.inputs.map(({ name }) => [name, values.get(name)!]));
+    const revealed = await simMachine.run(server!, given);
+    const { secretKey, evaluationKeys } = await generateKeys(server!);
+    const sent = await encryptInputs(server!, secretKey, given);
+    const result = await evaluateCiphertexts(server!, evaluationKeys, sent);
+    const slots = await decryptOutputs({ ...server!, outputs: server!.outputs.map(everySlot) }, secretKey, result);
+    for (const { name, layout } of server!.outputs) {
+      const elements = layoutElements(layout);
+      const planes = layout.complex ? 1 : 2;
+      for (const [position, found] of slots.get(name)!.data.entries()) {
+        // Of real values, the imaginary parts say nothing either.
+        const isImaginary = planes === 2 && Math.floor(position / layout.slots) % 2 === 1;
+        const plane = Math.floor(position / layout.slots / planes);
+        const element = isImaginary ? -1 : elements[plane * layout.slots + (position % layout.slots)]!;
+        const wanted = element < 0 ? 0 : revealed.get(name)!.data[element]!;
+        expect(Math.abs(found - wanted), `${name} at ${position}`).toBeLessThan(2 ** -8);
+      }
+    }
+    for (const [name, value] of revealed) values.set(name, value);
+    if (client !== undefined) for (const [name, value] of evaluate(client, values)) values.set(name, value);
+  }
+});
+
+/** An output as nothing but slots, real parts and imaginary ones. */
+function everySlot(port: Port): Port {
+  const { slots, ciphertexts } = port.layout;
+  const shape = [2 * slots * ciphertexts];
+  return {
+    ...port,
+    shape,
+    layout: { ...layoutOf(slots, ciphertexts, shape, [digit(0, shape[0]!, 1)]), complex: true },
+  };
 }
 
 it("a plan says what each round costs and reveals", async () => {

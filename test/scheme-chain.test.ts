@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { isProblem } from "../src/base/diagnostic.ts";
-import { Random } from "../src/plan/random.ts";
+import { Random } from "../src/base/random.ts";
 import { chooseChain, levelsOffered, scaleBitsOffered } from "../src/scheme/chain.ts";
 import { canonicalScales, degrees, modulusOf, topLevel } from "../src/scheme/parameters.ts";
 import { bitLength, isPrime } from "../src/scheme/primes.ts";

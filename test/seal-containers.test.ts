@@ -91,7 +91,7 @@ it("computes the right result, encrypted", () => {
 
 it("says of each file what it holds", () => {
   const files = [keys.secretKey, keys.evaluationKeys, keys.publicKey, ciphertexts, result];
-  expect(files.map(containerKind)).toEqual(containerKinds);
+  expect(files.map(containerKind)).toEqual(containerKinds.slice(0, files.length));
   expect(containerKind(new Uint8Array(40))).toBeUndefined();
 });
 

@@ -101,12 +101,12 @@ it("takes a silent worker for hung and stops it", async () => {
 it("fails what is under way when a worker is closed, and says so", async () => {
   const worker = new SealWorker();
   const settings = {};
-  const pending = worker.call({ do: "generate-keys", plan: slow, settings }, { stallMilliseconds: 60_000 });
+  const pending = worker.call({ do: "generate-keys", plans: [slow], settings }, { stallMilliseconds: 60_000 });
   const failure = failureOf(() => pending);
   await sleep(300);
   await worker.close();
   expect(await failure).toMatchObject({ id: "SW831", exit: 7 });
-  const late = () => worker.call({ do: "generate-keys", plan, settings }, { stallMilliseconds: 60_000 });
+  const late = () => worker.call({ do: "generate-keys", plans: [plan], settings }, { stallMilliseconds: 60_000 });
   expect(await failureOf(late)).toMatchObject({ id: "SW831", exit: 7 });
 });
 

@@ -1,11 +1,11 @@
 /** Small HE programs for tests, written by hand through the builder. */
 
 import { isProblem } from "../src/base/diagnostic.ts";
+import { Random } from "../src/base/random.ts";
 import { noSpan } from "../src/base/span.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import type { Graph, NodeId } from "../src/ir/graph.ts";
 import type { LayerConstants } from "../src/plan/layer.ts";
-import { Random } from "../src/plan/random.ts";
 import { type ChainRequest, chooseChain } from "../src/scheme/chain.ts";
 import { digit, type Layout, layoutOf, printLayout } from "../src/scheme/layout.ts";
 import { canonicalScales, type Scheme } from "../src/scheme/parameters.ts";

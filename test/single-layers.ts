@@ -2,6 +2,7 @@
 
 import { resultCandidates } from "../passes/pack-candidates.ts";
 import { probeRows } from "../passes/pack-rows.ts";
+import { Random } from "../src/base/random.ts";
 import { noSpan } from "../src/base/span.ts";
 import { elementCount, type Shape, type Tensor } from "../src/base/tensor.ts";
 import { GraphBuilder, type NodeDraft } from "../src/ir/builder.ts";
@@ -13,7 +14,6 @@ import { type Candidate, imageResults, listLayout } from "../src/packing/candida
 import { type LayerPlan, writeLayerPlan } from "../src/packing/layer-plan.ts";
 import { planLayer } from "../src/packing/plan-layer.ts";
 import { spread } from "../src/packing/positions.ts";
-import { Random } from "../src/plan/random.ts";
 import { idle, type Layout, layoutElements, placementText, printLayout } from "../src/scheme/layout.ts";
 import type { SlotVector } from "../src/scheme/slot-vector.ts";
 

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
 import { exampleNames, readExample } from "../examples/models.ts";
+import { Random } from "../src/base/random.ts";
 import { elementCount } from "../src/base/tensor.ts";
 import { compileModel } from "../src/driver/compile.ts";
 import { openPlan, runPlan } from "../src/driver/run-plan.ts";
 import type { Tensors } from "../src/plan/machine.ts";
 import type { Plan } from "../src/plan/plan.ts";
-import { Random } from "../src/plan/random.ts";
 import { inspectTable } from "../src/report/inspect-table.ts";
 import { openSession } from "../src/seal/index.ts";
 

@@ -1,3 +1,4 @@
+import { blindCodes } from "./codes/blind.ts";
 import { commandCodes } from "./codes/command.ts";
 import { fitCodes } from "./codes/fits.ts";
 import { levelCodes } from "./codes/levels.ts";
@@ -8,6 +9,7 @@ import { planCodes } from "./codes/plan.ts";
 import { rangeCodes } from "./codes/ranges.ts";
 import { runCodes } from "./codes/run.ts";
 import { shapeCodes } from "./codes/shapes.ts";
+import { skipCodes } from "./codes/skips.ts";
 import { syntaxCodes } from "./codes/syntax.ts";
 import { weightCodes } from "./codes/weights.ts";
 
@@ -20,6 +22,8 @@ export const codes = {
   ...syntaxCodes,
   ...shapeCodes,
   ...fitCodes,
+  ...skipCodes,
+  ...blindCodes,
   ...levelCodes,
   ...packingCodes,
   ...parameterCodes,

@@ -70,3 +70,10 @@ export function chosen<T>(kind: string, name: string, items: readonly T[], nameO
   const known = items.map(nameOf);
   return fail("unknown-choice", "nowhere", { kind, found: name, suggestion: nearest(name, known), known });
 }
+
+/** Reads a flag that counts something. */
+export function readCount(text: string): number {
+  const count = /^\d{1,15}$/.test(text) ? Number(text) : 0;
+  if (count < 1) throw new InvalidArgumentError("A count is an integer from 1.");
+  return count;
+}

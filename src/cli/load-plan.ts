@@ -1,13 +1,13 @@
 import { fail } from "../base/diagnostic.ts";
 import { compileAny } from "../driver/compile.ts";
 import { type ReadModel, readSource } from "../driver/read-model.ts";
-import { openAnyPlan } from "../driver/run-plan.ts";
+import { openAnyPlan, openClientPlan } from "../driver/run-plan.ts";
 import type { Graph } from "../ir/graph.ts";
 import { opNamed } from "../ops/index.ts";
-import { isBundle, readBundle } from "../plan/bundle.ts";
+import { isBundle } from "../plan/bundle.ts";
+import type { ClientRounds } from "../plan/client-rounds.ts";
 import type { ClientView, Plan } from "../plan/plan.ts";
-import { isRoundsPlan, type RoundsPlan } from "../plan/rounds.ts";
-import { verifyClient } from "../plan/verify-plan.ts";
+import type { RoundsPlan } from "../plan/rounds.ts";
 import { describeContent } from "../weights/file-kind.ts";
 import { renderDiagnostics } from "./diagnostics.ts";
 import { compileOptionsOf } from "./flags.ts";
@@ -39,6 +39,7 @@ export function loadPlan(io: Io, path: string, flags: ModelFlags & { readonly lo
   const compiled = compileAny(loadModel(io, path, bytes, flags), {
     now: () => io.now(),
     after: (pass) => io.progress(`compiling: ${pass.name} done`),
+    doing: (text) => io.progress(text),
   });
   io.err(renderDiagnostics(compiled.diagnostics));
   io.progress(undefined);
@@ -61,27 +62,19 @@ function loadModel(io: Io, path: string, bytes: Uint8Array, flags: ModelFlags): 
 }
 
 /** Reads a plan where a model will not do: keys and ciphertexts belong to one plan. */
-export function loadPlanFile(io: Io, path: string, options: { readonly insecure?: boolean }): Plan {
+export function loadPlanFile(io: Io, path: string, options: { readonly insecure?: boolean }): Plan | RoundsPlan {
   const bytes = readBytes(io, path);
   if (!isSafetensors(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed: "a plan" });
-  return planOfOneRound(bytes, path, options);
-}
-
-/** Keys and ciphertexts in files are for plans of one round. */
-function planOfOneRound(bytes: Uint8Array, path: string, options: { readonly insecure?: boolean }): Plan {
-  const plan = openAnyPlan(bytes, path, options);
-  return isRoundsPlan(plan) ? fail("rounds-in-files", { path }, {}) : plan;
+  return openAnyPlan(bytes, path, options);
 }
 
 /** Reads what a client needs, from a plan or from the bundle made for clients. */
-export function loadClient(io: Io, path: string, options: { readonly insecure?: boolean }): ClientView {
+export function loadClient(io: Io, path: string, options: { readonly insecure?: boolean }): ClientView | ClientRounds {
   const bytes = readBytes(io, path);
-  if (isSafetensors(bytes)) return planOfOneRound(bytes, path, options);
   const needed = "a plan or a client's bundle";
-  if (!isBundle(bytes)) fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed });
-  const view = readBundle(bytes, path);
-  verifyClient(view, path, options);
-  return view;
+  if (!isSafetensors(bytes) && !isBundle(bytes))
+    fail("wrong-file-kind", { path }, { path, found: kindOfContent(bytes), needed });
+  return openClientPlan(bytes, path, options);
 }
 
 /** A safetensors file begins with the length of its JSON header. */

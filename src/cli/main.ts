@@ -17,7 +17,9 @@ import { keygenCommand } from "./commands/keygen.ts";
 import { opsCommand } from "./commands/ops.ts";
 import { optCommand } from "./commands/opt.ts";
 import { passesCommand } from "./commands/passes.ts";
+import { rewriteCommand } from "./commands/rewrite.ts";
 import { runCommand } from "./commands/run.ts";
+import { stepCommand } from "./commands/step.ts";
 import { diagnosticsJson, renderDiagnostics } from "./diagnostics.ts";
 import type { Io } from "./io.ts";
 
@@ -28,11 +30,13 @@ const commands: readonly ((io: Io) => Command)[] = [
   keygenCommand,
   encryptCommand,
   evaluateCommand,
+  stepCommand,
   decryptCommand,
   clientBundleCommand,
   checkCommand,
   calibrateRangesCommand,
   importCommand,
+  rewriteCommand,
   optCommand,
   calibrateCommand,
   explainCommand,

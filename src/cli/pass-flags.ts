@@ -48,6 +48,7 @@ export function watchPasses(io: Io, flags: PassFlags): PassWatch {
   return {
     observer: {
       now: () => io.now(),
+      doing: (text) => io.progress(text),
       after(pass: Pass, graph: Graph, milliseconds: number, index: number) {
         io.progress(`${pass.name} done`, Math.min(1, (index + 1) / pipeline.length));
         times.push({ name: pass.name, milliseconds });

@@ -1,5 +1,6 @@
 import { fail } from "../base/diagnostic.ts";
 import { escapeHidden } from "../base/render.ts";
+import type { ClientRounds } from "../plan/client-rounds.ts";
 import type { Tensors } from "../plan/machine.ts";
 import type { ClientView } from "../plan/plan.ts";
 import { insecureBanner } from "../report/inspect-table.ts";
@@ -40,10 +41,19 @@ export interface ResultOptions extends OutputOptions {
   readonly machine?: string;
 }
 
+/** What results say of a plan. */
+export type Shown = Pick<ClientView, "id" | "security" | "scheme">;
+
+/** The server plan of a plan with client steps that protects least, under the id of the whole. */
+export function weakestOf({ id, rounds }: Pick<ClientRounds, "id" | "rounds">): Shown | undefined {
+  const [weakest] = rounds.flatMap(({ server }) => server ?? []).sort((a, b) => a.security.bits - b.security.bits);
+  return weakest && { ...weakest, id };
+}
+
 /** Saves the outputs that have a file and prints the others, as text or as JSON. There may be no plan that made them. */
 export function deliver(
   io: Io,
-  plan: ClientView | undefined,
+  plan: Shown | undefined,
   tensors: Tensors,
   targets: OutputTargets,
   options: ResultOptions,
@@ -57,7 +67,7 @@ export function deliver(
   else if (rest.length > 0) io.out(rest.map(([name, { shape, data }]) => resultText(name, shape, data)).join("\n"));
 }
 
-function resultJson(plan: ClientView | undefined, tensors: Tensors, machine: string | undefined): object {
+function resultJson(plan: Shown | undefined, tensors: Tensors, machine: string | undefined): object {
   return {
     format: "sealwright-outputs",
     version: 1,

@@ -17,6 +17,8 @@ export interface OutputFile {
   readonly bytes: Uint8Array | string;
   /** Permission bits, 0o644 unless said. */
   readonly mode?: number;
+  /** Replaces a file that exists, whatever the options say. */
+  readonly replace?: boolean;
 }
 
 /** Refuses an output that cannot or must not be written. Commands ask before long work, and again when writing. */
@@ -40,20 +42,32 @@ export function checkOutput(io: Io, path: string, options: OutputOptions): void 
 }
 
 /**
- * Writes all files or none: each goes to a temporary file in its folder and to disk first, and only then takes its name.
- * An older file stays untouched until the new one is complete.
+ * Writes all files or none: each goes to a temporary file in its folder and to disk first, and only then takes its name, the
+ * last of them last. An older file stays untouched until the new one is complete, and comes back when a later one cannot take
+ * its name.
  */
 export function writeFiles(io: Io, files: readonly OutputFile[], options: OutputOptions): void {
-  for (const { path } of files) checkOutput(io, path, options);
+  const allowed = ({ replace }: OutputFile) => (replace ? { ...options, force: true } : options);
+  for (const file of files) checkOutput(io, file.path, allowed(file));
   const partial: string[] = [];
+  const undo: (() => void)[] = [];
+  const temporaryFor = ({ path }: OutputFile): string => {
+    const temporary = join(dirname(resolve(io.cwd, path)), `.sealwright-${randomBytes(6).toString("hex")}.tmp`);
+    partial.push(temporary);
+    io.partialFile(temporary, true);
+    return temporary;
+  };
   try {
-    for (const file of files) {
-      const temporary = join(dirname(resolve(io.cwd, file.path)), `.sealwright-${randomBytes(6).toString("hex")}.tmp`);
-      partial.push(temporary);
-      io.partialFile(temporary, true);
+    const written = files.map((file) => {
+      const temporary = temporaryFor(file);
       attempt(file.path, () => writeDurably(temporary, file.bytes, file.mode ?? 0o644));
-    }
-    for (const [i, file] of files.entries()) attempt(file.path, () => publish(io, partial[i]!, file.path, options));
+      return { file, temporary, before: temporaryFor(file) };
+    });
+    for (const { file, temporary, before } of written)
+      undo.push(attempt(file.path, () => publish(io, temporary, before, file.path, allowed(file))));
+  } catch (error) {
+    for (const back of undo.reverse()) back();
+    throw error;
   } finally {
     for (const temporary of partial) {
       fs.rmSync(temporary, { force: true });
@@ -73,26 +87,40 @@ function writeDurably(path: string, content: Uint8Array | string, mode: number):
   }
 }
 
-/** Gives a complete file its name. Without `force`, a file that appeared meanwhile is kept. */
-function publish(io: Io, temporary: string, path: string, options: OutputOptions): void {
+/**
+ * Gives a complete file its name, and returns what takes it back. Without `force`, a file that appeared meanwhile is kept; with
+ * it, the older one stays under the name `before` until the command is over.
+ */
+function publish(io: Io, temporary: string, before: string, path: string, options: OutputOptions): () => void {
   const full = resolve(io.cwd, path);
   if (options.force) {
+    const kept = linked(full, before);
     fs.renameSync(temporary, full);
-    return;
+    return () => (kept === "linked" ? fs.renameSync(before, full) : fs.rmSync(full, { force: true }));
   }
-  try {
-    fs.linkSync(temporary, full);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") fail("output-exists", { path }, { path });
+  const result = linked(temporary, full);
+  if (result === "EEXIST") fail("output-exists", { path }, { path });
+  if (result !== "linked") {
     // Some file systems have no hard links; there the check above has to do.
     checkOutput(io, path, options);
     fs.renameSync(temporary, full);
   }
+  return () => fs.rmSync(full, { force: true });
 }
 
-function attempt(path: string, action: () => void): void {
+/** Gives a file another name, if that is free; the error's code where it could not. */
+function linked(from: string, to: string): string {
   try {
-    action();
+    fs.linkSync(from, to);
+    return "linked";
+  } catch (error) {
+    return `${(error as NodeJS.ErrnoException).code}`;
+  }
+}
+
+function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
   } catch (error) {
     if (typeof error === "object" && error !== null && "syscall" in error) {
       fail("cannot-write", { path }, { path, reason: reasonOf(error) });

@@ -41,7 +41,7 @@ export function calibrateGraph(
   if (graph.nodes.some((node) => opNamed(node.op)!.family === "he")) {
     fail("wrong-file-kind", "nowhere", { path: graph.name, found: "a program", needed: "a network" });
   }
-  const observed = observeRanges(graph, checked(inputPorts(graph), samples, limit, clamp));
+  const observed = observeRanges(graph, checkedSamples(inputPorts(graph), samples, limit, clamp));
   if (observed.samples === 0) fail("no-samples", "nowhere", { path: "the data" });
   const stored = { model: graph.name, ...observed };
   const diagnostics = new Diagnostics();
@@ -50,7 +50,8 @@ export function calibrateGraph(
   return stored;
 }
 
-function* checked(
+/** The samples that are asked for, each checked against its ports. Throws a SealwrightError. */
+export function* checkedSamples(
   ports: readonly ValuePort[],
   samples: Iterable<Sample>,
   limit: number,

@@ -81,16 +81,30 @@ export function chooseRing(
   const [samples, shaped] = [calibrationSamples(network), shapedSamples(network)].map((all) =>
     samplesWithin(unexpanded(), all),
   ) as [readonly Tensors[], readonly Tensors[]];
-  const firstHeadroom = headroomFor(network, [...samples, ...shaped], settings.ranges);
+  const { roomBits = 0, roomStep = 1 } = settings;
+  const leastRoom = headroomFor(network, [...samples, ...shaped], settings.ranges);
   let found: Ring | undefined;
+  let packed: Packed | undefined;
   let refused: SealwrightError | undefined;
   let nearest: { readonly degree: number; readonly precisionBits: number } | undefined;
-  for (const { degree, insecure } of ringsToTry(settings, depth)) {
+  // Room that is no multiple is a step towards sharing keys, but no reason for a larger ring.
+  const steps = roomStep === 1 ? [1] : [roomStep, 1];
+  const tries = ringsToTry(settings, depth).flatMap((ring) => steps.map((step) => ({ ...ring, step })));
+  for (const { degree, insecure, step } of tries) {
     // A larger ring makes every operation slower; it can win only where it needs fewer ciphertexts.
     if (found !== undefined && (insecure || !hasSeveralCiphertexts(found.packed.graph))) break;
+    if (found?.request.degree === degree) continue;
+    if (step === steps[0]) packed = undefined;
     try {
-      const predict = predictorFor(samples);
-      const ring = fitHeadroom({ degree, insecure, headroomBits: firstHeadroom }, compile, predict);
+      const roomFor = (bits: number) => Math.ceil((bits + roomBits) / step) * step;
+      const predict = predictorFor(samples, roomFor);
+      const keepPacked = (request: RingRequest) => {
+        const candidate = compile(request);
+        packed = candidate.packed;
+        return candidate;
+      };
+      const request = { degree, insecure, headroomBits: roomFor(leastRoom), ...(packed && { packed }) };
+      const ring = fitHeadroom(request, keepPacked, predict);
       const { precisionBits } = ring;
       // Where errors drown the values, no precision to settle for is worth naming.
       if (precisionBits < settings.precision) {
@@ -220,12 +234,16 @@ function fitHeadroom(request: RingRequest, compile: (request: RingRequest) => Ca
 /** A candidate with its predicted errors. */
 type Predictor = (candidate: Candidate, request: RingRequest) => Ring;
 
-/** Predicts errors on samples; what it learns of a ring's constants serves the next candidate for the same ring. */
-function predictorFor(samples: readonly Tensors[]): Predictor {
+/**
+ * Predicts errors on samples, and the room that values need, from the bits of the largest. What it learns of a ring's constants
+ * serves the next candidate for the same ring.
+ */
+function predictorFor(samples: readonly Tensors[], roomFor: (bits: number) => number): Predictor {
   const kept = new KeptConstants();
   return (candidate, request) => {
     const { program, leveled } = candidate;
-    const prediction = predictError(program, { samples, leveled, constants: (layer) => kept.of(program, layer) });
+    const seen = predictError(program, { samples, leveled, constants: (layer) => kept.of(program, layer) });
+    const prediction = { ...seen, headroomBits: roomFor(seen.headroomBits) };
     const precisionBits = Math.min(...[...prediction.outputs.values()].map(({ bound }) => boundBits(bound)));
     return { ...candidate, request, prediction, precisionBits };
   };

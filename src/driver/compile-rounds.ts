@@ -1,57 +1,44 @@
-import type { Settings } from "../../passes/settings.ts";
 import { GraphBuilder } from "../ir/builder.ts";
-import { type CutRequest, cutRounds, isClientLayer } from "../ir/cut-rounds.ts";
-import type { Graph, Node, NodeId } from "../ir/graph.ts";
-import { lazyIntervals } from "../ir/intervals.ts";
+import type { Rounds } from "../ir/cut-rounds.ts";
+import type { Graph, NodeId } from "../ir/graph.ts";
 import type { Draft } from "../ir/rewrite.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RoundsPlan } from "../plan/rounds.ts";
+import { idle, type Layout, layoutElements } from "../scheme/layout.ts";
 import type { ReadModel } from "./read-model.ts";
 import { compilerVersion } from "./version.ts";
 
-/** Whether the settings leave a layer of the network to the client. */
-export function hasClientLayers(graph: Graph, settings: Settings): boolean {
-  return graph.nodes.some((node) => isLeftToClient(node, settings));
-}
-
-function isLeftToClient(node: Node, { activations }: Settings): boolean {
-  return isClientLayer(node) && activations.get(node.op)?.kind === "client";
-}
-
-/** Values seen on data may be this share of their spread larger on other data. */
-const margin = 0.5;
-
 /**
- * Compiles a network whose client layers the settings name: each server part by itself, with the smallest parameters and the
+ * Compiles a network that was cut at its client layers: each server part by itself, with the smallest parameters and the
  * layouts that suit it, since its inputs are freshly encrypted. `compile` makes the plan of one part.
  */
-export function compileRounds({ graph, settings }: ReadModel, compile: (part: Graph) => Plan): Omit<RoundsPlan, "id"> {
-  const bounds = lazyIntervals(graph);
-  const request: CutRequest = {
-    isClient: (node) => isLeftToClient(node, settings),
-    rangeOf: (node) => {
-      const { low, high, origin } = settings.ranges?.get(node.name) ?? bounds().get(node.name)!;
-      const more = origin === "data" ? margin * (high - low) : 0;
-      // A value that is one number still needs a range to be encrypted in.
-      return low === high ? [low - 1, high + 1] : [low - more, high + more];
-    },
-  };
-  const { rounds, outputs } = cutRounds(graph, request);
+export function compileRounds(
+  { graph }: ReadModel,
+  { rounds, outputs }: Rounds,
+  compile: (part: Graph) => Plan,
+): Omit<RoundsPlan, "id"> {
   return {
     model: graph.name,
     compiler: compilerVersion,
-    rounds: rounds.map(({ server, client }) => ({
-      server: server && compile(masked(server)),
-      client,
-    })),
+    rounds: rounds.map(({ server, client }) => ({ server: server && compile(server), client })),
     outputs,
     source: graph,
   };
 }
 
+/** Compiles one server part. Partial sums of a layer say more about weights than its results do: where a plan would leave some, they are masked. */
+export function compileServer(part: Graph, compile: (part: Graph) => Plan): Plan {
+  const bare = compile(part);
+  return bare.outputs.every(({ layout }) => isFull(layout)) ? bare : compile(masked(part));
+}
+
+/** Whether each slot carries an element: nothing else can get out. The imaginary parts of real values are zero. */
+function isFull(layout: Layout): boolean {
+  return layoutElements(layout).every((element) => element !== idle);
+}
+
 /**
- * The same with every output laid out once more, which multiplies what idle slots hold by zero: partial sums of layers say more
- * about weights than their results do.
+ * The same with every output laid out once more, which multiplies what idle slots hold by zero and takes a level.
  */
 function masked(graph: Graph): Graph {
   const out = new GraphBuilder(graph.name);

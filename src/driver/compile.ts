@@ -1,91 +1,40 @@
 import type { ModelHost } from "../../grammar/index.ts";
-import { pipeline } from "../../passes/pipeline.ts";
 import type { Settings } from "../../passes/settings.ts";
-import { type Diagnostic, Diagnostics, SealwrightError } from "../base/diagnostic.ts";
+import { type Diagnostic, SealwrightError } from "../base/diagnostic.ts";
 import type { SourceFile } from "../base/span.ts";
-import { multiplicativeDepth } from "../ir/analysis.ts";
-import { fitsOf } from "../ir/fits.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { Plan } from "../plan/plan.ts";
-import { writePlan } from "../plan/plan-file.ts";
-import type { RoundsPlan } from "../plan/rounds.ts";
-import { writeRounds } from "../plan/rounds-file.ts";
-import { type Candidate, chooseRing, degreesToTry, largestDegree, type Ring, type RingRequest } from "./choose-ring.ts";
-import { compileRounds, hasClientLayers } from "./compile-rounds.ts";
-import { describePlan } from "./describe-plan.ts";
+import { type CompiledRounds, compileAny } from "./compile-any.ts";
+import { type Compiled, compileGraph, graphAfter } from "./compile-graph.ts";
 import type { OnnxSource } from "./import-onnx.ts";
-import { type PassObserver, runPasses } from "./pass-manager.ts";
+import type { PassObserver } from "./pass-manager.ts";
 import { type ModelSource, type ReadModel, type ReadOptions, readModel, readSource } from "./read-model.ts";
+
+export { type CompiledRounds, compileAny } from "./compile-any.ts";
+export { type Compiled, compileGraph } from "./compile-graph.ts";
 
 export interface CompileOptions extends ReadOptions {
   readonly observe?: PassObserver;
 }
 
-export interface Compiled {
-  readonly plan: Plan;
-  /** The plan as a file. */
-  readonly bytes: Uint8Array;
-  /** The network with layouts and levels, as the plan's cost speaks of it. */
-  readonly leveled: Graph;
-  readonly diagnostics: readonly Diagnostic[];
-}
-
-const expandIndex = pipeline.findIndex((pass) => pass.name === "expand-polynomial");
-const packIndex = pipeline.findIndex((pass) => pass.name === "pack");
-/** Passes on tensors, the same for every ring. */
-const networkPasses = pipeline.slice(0, packIndex);
-/** Passes that ready a network for being cut into rounds. */
-const preparingPasses = pipeline.slice(
-  0,
-  pipeline.findIndex((pass) => pass.name === "reject-unsupported"),
-);
-/** Passes that depend on the ring. */
-const ringPasses = pipeline.slice(packIndex);
-
-/** Compiles a model to a plan. Throws a SealwrightError when it cannot be done, with the reason. */
+/**
+ * Compiles a model to one plan, without client steps: `auto` means a polynomial here. Throws a SealwrightError when it cannot be
+ * done, with the reason.
+ */
 export function compileModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): Compiled {
   return compileGraph(readModel(file, host, options), options.observe);
+}
+
+/**
+ * Compiles a model to one plan, or to rounds where its settings leave layers to the client. Throws a SealwrightError when it
+ * cannot be done, with the reason.
+ */
+export function compileSource(source: ModelSource, options: CompileOptions = {}): Compiled | CompiledRounds {
+  return compileAny(readSource(source, options), options.observe);
 }
 
 /** Compiles an ONNX model to a plan. Throws a SealwrightError when it cannot be done, with the reason. */
 export function compileOnnx(source: OnnxSource, options: CompileOptions = {}): Compiled {
   return compileGraph(readSource(source, options), options.observe);
-}
-
-/** A network with client steps, compiled: a plan for what the server does in each round. */
-export interface CompiledRounds {
-  readonly plan: RoundsPlan;
-  /** The plan as a file. */
-  readonly bytes: Uint8Array;
-  readonly diagnostics: readonly Diagnostic[];
-}
-
-/** Compiles a network that was read or built: to rounds where its settings leave layers to the client, else to one plan. */
-export function compileAny(model: ReadModel, observe?: PassObserver): Compiled | CompiledRounds {
-  if (!hasClientLayers(model.graph, model.settings)) return compileGraph(model, observe);
-  const { settings, diagnostics, passOptions: options = new Map() } = model;
-  const graph = runPasses(model.graph, preparingPasses, { settings, diagnostics, options }, observe);
-  const rounds = compileRounds({ ...model, graph }, (part) => compileGraph({ ...model, graph: part }, observe).plan);
-  const { plan, bytes } = writeRounds({ ...rounds, source: model.graph });
-  return { plan, bytes, diagnostics: diagnostics.all };
-}
-
-/** Compiles a network that was read or built to one plan. */
-export function compileGraph(model: ReadModel, observe?: PassObserver): Compiled {
-  const prepared = runNetworkPasses(model, observe);
-  const ring = ringFor(model, prepared, observe);
-  const fits = fitsOf(prepared.unexpanded);
-  const draft = { ...describePlan(model.graph, model.settings, ring), ...(fits.length > 0 ? { fits } : {}) };
-  checkMemory(draft.cost.estimate.peakBytes, model);
-  const { bytes, plan } = writePlan(draft);
-  return { plan, bytes, leveled: ring.leveled, diagnostics: model.diagnostics.all };
-}
-
-/** Larger rings take more, so there is no other one to try. */
-function checkMemory(neededBytes: number, { settings: { maxMemory: allowedBytes }, diagnostics }: ReadModel): void {
-  if (allowedBytes === undefined || neededBytes <= allowedBytes) return;
-  diagnostics.report("too-much-memory", "nowhere", { neededBytes, allowedBytes });
-  diagnostics.throwIfErrors();
 }
 
 /** A network as some pass leaves it, with the settings it was made by. */
@@ -106,18 +55,6 @@ export function compileGraphTo(model: ReadModel, stopAfter: string, observe?: Pa
   return { graph, settings: model.settings, diagnostics: model.diagnostics.all };
 }
 
-function graphAfter(model: ReadModel, stopAfter: string, observe: PassObserver | undefined): Graph {
-  const prepared = runNetworkPasses(model, observe, stopAfter);
-  const { network } = prepared;
-  if (networkPasses.some((pass) => pass.name === stopAfter)) return network;
-  if (stopAfter !== "pack") return ringFor(model, prepared, observe).stages.get(stopAfter)!;
-  // Counting rotations needs a number of slots, no valid parameters.
-  const [degree] = degreesToTry(model.settings, multiplicativeDepth(network).depth);
-  const settings = { ...model.settings, degree: degree ?? largestDegree };
-  const run = { settings, diagnostics: model.diagnostics, options: model.passOptions ?? new Map() };
-  return runPasses(network, [ringPasses[0]!], run, numbered(observe));
-}
-
 /** Everything a compilation would report, errors included. */
 export function checkModel(file: SourceFile, host: ModelHost, options: CompileOptions = {}): readonly Diagnostic[] {
   return checkSource({ file, host }, options);
@@ -131,83 +68,4 @@ export function checkSource(source: ModelSource, options: CompileOptions = {}): 
     if (error instanceof SealwrightError) return error.diagnostics;
     throw error;
   }
-}
-
-/** The network after the passes on tensors, and before its polynomials were written out. */
-interface PreparedNetwork {
-  readonly network: Graph;
-  readonly unexpanded: Graph;
-}
-
-function runNetworkPasses(model: ReadModel, observe: PassObserver | undefined, stopAfter?: string): PreparedNetwork {
-  const { graph, settings, diagnostics, passOptions: options = new Map() } = model;
-  const stop = networkPasses.some((pass) => pass.name === stopAfter) ? stopAfter : undefined;
-  let unexpanded = graph;
-  const observer: PassObserver = {
-    ...observe,
-    after: (pass, after, milliseconds, index) => {
-      if (index < expandIndex) unexpanded = after;
-      observe?.after?.(pass, after, milliseconds, index);
-    },
-  };
-  const network = runPasses(graph, networkPasses, { settings, diagnostics, options, stopAfter: stop }, observer);
-  return { network, unexpanded };
-}
-
-/** The smallest ring that holds the network; the observer sees only the attempt that was kept. */
-function ringFor(model: ReadModel, { network, unexpanded }: PreparedNetwork, observe: PassObserver | undefined): Ring {
-  const { settings, diagnostics } = model;
-  const compile = (request: RingRequest) => runRingPasses(model, network, request, observe);
-  const ring = chooseRing(network, settings, diagnostics, compile, () => unexpanded);
-  for (const replay of ring.events) replay();
-  return ring;
-}
-
-function runRingPasses(
-  { settings, passOptions = new Map() }: ReadModel,
-  network: Graph,
-  request: RingRequest,
-  observe: PassObserver | undefined,
-): Candidate {
-  const diagnostics = new Diagnostics();
-  const packEvents: (() => void)[] = [...(request.packed?.events ?? [])];
-  const events: (() => void)[] = [];
-  const stages = new Map<string, Graph>();
-  const observer = numbered(observe);
-  const recorder: PassObserver = {
-    ...observer,
-    after: (pass, graph, milliseconds, index) => {
-      stages.set(pass.name, graph);
-      const own = pass.name === "pack" ? packEvents : events;
-      own.push(() => observer.after?.(pass, graph, milliseconds, index));
-    },
-  };
-  const run = {
-    settings: { ...settings, degree: request.degree, insecure: request.insecure },
-    diagnostics,
-    options: new Map([
-      ["lower-to-he", { early: request.early ?? 0 }],
-      ...passOptions,
-      ["assign-levels", { headroomBits: request.headroomBits }],
-    ]),
-  };
-  const passes = request.packed === undefined ? ringPasses : ringPasses.slice(1);
-  const program = runPasses(request.packed?.graph ?? network, passes, run, recorder);
-  return {
-    program,
-    leveled: stages.get("assign-levels")!,
-    packed: { graph: stages.get("pack") ?? request.packed!.graph, events: packEvents },
-    stages,
-    events: [...packEvents, ...events],
-    diagnostics,
-  };
-}
-
-/** An observer that sees each pass under its place in the whole pipeline. */
-function numbered(observe: PassObserver | undefined): PassObserver {
-  if (observe === undefined) return {};
-  return {
-    ...observe,
-    after: (pass, graph, milliseconds) => observe.after?.(pass, graph, milliseconds, pipeline.indexOf(pass)),
-  };
 }

@@ -2,6 +2,7 @@ import { pipeline } from "../../passes/pipeline.ts";
 import { defaultSettings, type Settings } from "../../passes/settings.ts";
 import { invariant } from "../base/diagnostic.ts";
 import { type Graph, nodeAt } from "../ir/graph.ts";
+import { sendingOf } from "../ir/sendings.ts";
 import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
 import type { LeveledType } from "../ops/value-type.ts";
 import { galoisSteps, measureCost } from "../plan/cost.ts";
@@ -28,7 +29,15 @@ export function describePlan(source: Graph, settings: Settings, ring: Ring): Omi
     inputs: leveled.nodes.flatMap((node): Port[] => {
       if (node.op !== "input") return [];
       const { shape, layout, level } = node.type as LeveledType;
-      return [{ name: node.name, shape, range: [node.attrs.range[0]!, node.attrs.range[1]!], layout, level }];
+      const of = sendingOf(node);
+      const port = {
+        name: node.name,
+        shape,
+        range: [node.attrs.range[0]!, node.attrs.range[1]!],
+        layout,
+        level,
+      } as const;
+      return [of === undefined ? port : { ...port, of }];
     }),
     outputs: leveled.outputs.map(({ name, node }): Port => {
       const { shape, layout, level } = nodeAt(leveled, node).type as LeveledType;
@@ -54,11 +63,14 @@ export function describePlan(source: Graph, settings: Settings, ring: Ring): Omi
 
 /** The settings that decided, as a model's target could say them. */
 function printSettings(settings: Settings, degree: number): AttrRecord {
-  const { security, precision, maxKeys, maxMemory, bandwidth, insecure } = settings;
+  const { security, precision, maxKeys, maxMemory, bandwidth, latency, skips, blind, insecure } = settings;
   const record: Record<string, AttrValue> = { security, precision, degree };
   if (maxKeys !== undefined) record.max_keys = maxKeys;
   if (maxMemory !== undefined) record.max_memory = maxMemory / 2 ** 20;
   if (bandwidth !== defaultSettings.bandwidth) record["network.mbps"] = bandwidth;
+  if (latency !== defaultSettings.latency) record["network.ms"] = latency;
+  if (skips !== defaultSettings.skips) record.skips = skips;
+  if (blind) record.blind = true;
   if (insecure) record.insecure = true;
   return record;
 }

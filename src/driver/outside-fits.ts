@@ -3,12 +3,15 @@ import { evaluateAll } from "../ir/evaluate.ts";
 import { operandOfFit } from "../ir/fits.ts";
 import type { Tensors } from "../plan/machine.ts";
 import type { Plan } from "../plan/plan.ts";
+import { fitsOfRounds, isRoundsPlan, type RoundsPlan } from "../plan/rounds.ts";
 
 /**
  * A warning for each fitted activation that these inputs take outside the range it was fitted for, with the value farthest out.
  * Computes the network in the clear as it was written, so only who has the inputs can know.
  */
-export function outsideFits({ source, fits = [] }: Plan, inputs: Tensors): Diagnostic[] {
+export function outsideFits(plan: Plan | RoundsPlan, inputs: Tensors): Diagnostic[] {
+  const { source } = plan;
+  const fits = isRoundsPlan(plan) ? fitsOfRounds(plan) : (plan.fits ?? []);
   if (fits.length === 0) return [];
   const values = evaluateAll(source, inputs);
   return fits.flatMap((fit) => {

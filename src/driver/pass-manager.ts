@@ -10,6 +10,8 @@ export interface PassObserver {
   now?(): number;
   /** Called with the verified graph each pass made; `index` counts from 0. */
   after?(pass: Pass, graph: Graph, milliseconds: number, index: number): void;
+  /** Told what work that is longer than passes is at. */
+  doing?(text: string): void;
 }
 
 export interface PassRun extends Omit<PassContext, "options"> {

@@ -5,7 +5,7 @@ import { Diagnostics } from "../base/diagnostic.ts";
 import { ownOptions } from "../base/own-options.ts";
 import type { SourceFile } from "../base/span.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { Model } from "../ir/model.ts";
+import type { Model, Target } from "../ir/model.ts";
 import type { StoredRanges } from "../ir/ranges-file.ts";
 import type { AttrRecord, AttrValue } from "../ops/attributes.ts";
 import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
@@ -40,6 +40,8 @@ export interface ReadModel {
   readonly graph: Graph;
   readonly settings: Settings;
   readonly passOptions?: PassOptions;
+  /** As the model states them; what counts are the settings. */
+  readonly targets?: readonly Target[];
   readonly diagnostics: Diagnostics;
 }
 
@@ -61,11 +63,11 @@ export function readSource(source: ModelSource, options: ReadOptions = {}): Read
   const model = modelOf(source, diagnostics);
   const settings = readSettings(model?.targets ?? [], overrides, diagnostics);
   diagnostics.throwIfErrors();
-  const { graph } = model!;
+  const { graph, targets } = model!;
   if (ranges !== undefined) checkRanges(graph, ranges, diagnostics);
   diagnostics.throwIfErrors();
   const given = { ...settings, insecure, costTable, ...(ranges === undefined ? {} : { ranges: ranges.layers }) };
-  return { graph, settings: given, passOptions, diagnostics };
+  return { graph, settings: given, passOptions, targets, diagnostics };
 }
 
 function modelOf(source: ModelSource, diagnostics: Diagnostics): Model | undefined {

@@ -4,18 +4,23 @@ import { ownOptions } from "../base/own-options.ts";
 import type { Tensor } from "../base/tensor.ts";
 import { evaluate } from "../ir/evaluate.ts";
 import type { Graph } from "../ir/graph.ts";
+import { isBundle, readBundle } from "../plan/bundle.ts";
+import { type ClientRounds, clientRounds } from "../plan/client-rounds.ts";
 import { floatMachine } from "../plan/float-machine.ts";
 import { checkInputs, type InputOptions, inputPorts } from "../plan/inputs.ts";
+import { stagesOf } from "../plan/key-sets.ts";
 import type { Machine, Tensors } from "../plan/machine.ts";
 import { plaintextBudgetOf } from "../plan/plaintext-budget.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { ClientView, Plan } from "../plan/plan.ts";
 import { readPlan } from "../plan/plan-file.ts";
-import { isRoundsPlan, type RoundsPlan, runRounds } from "../plan/rounds.ts";
+import { isRoundsPlan, type RoundsPlan, runRounds, type Serve } from "../plan/rounds.ts";
+import { isPlanOfAnyKind, readAnyClient } from "../plan/rounds-bundle.ts";
 import { readAnyPlan } from "../plan/rounds-file.ts";
 import { simMachine } from "../plan/sim-machine.ts";
-import { verifyPlan } from "../plan/verify-plan.ts";
-import { verifyRounds } from "../plan/verify-rounds.ts";
+import { type VerifyOptions, verifyClient, verifyPlan } from "../plan/verify-plan.ts";
+import { verifyClientRounds, verifyRounds } from "../plan/verify-rounds.ts";
 import {
+  fitTogether,
   makeSealMachine,
   openRunner,
   openSession as openSealSession,
@@ -31,7 +36,7 @@ export const machines = { float: floatMachine, sim: simMachine, seal: sealMachin
 export type MachineName = keyof typeof machines;
 
 /** Reads a plan file and checks all it claims. Throws a SealwrightError; nothing of a bad plan gets out. */
-export function openPlan(bytes: Uint8Array, path: string, options: { readonly insecure?: boolean } = {}): Plan {
+export function openPlan(bytes: Uint8Array, path: string, options: VerifyOptions = {}): Plan {
   const plan = readPlan(bytes, path, parseGraph);
   verifyPlan(plan, path, ownOptions(options));
   return plan;
@@ -48,12 +53,31 @@ export function runPlan(
 }
 
 /** The same for a plan that may have client steps; its parts are checked each as if it were a plan of its own. */
-export function openAnyPlan(
+export function openAnyPlan(bytes: Uint8Array, path: string, options: VerifyOptions = {}): Plan | RoundsPlan {
+  return verified(readAnyPlan(bytes, path, parseGraph), path, options);
+}
+
+/** Reads what a client can use: a plan, with client steps or without, or a client's bundle of one; and checks all it claims. */
+export function openClientPlan(
   bytes: Uint8Array,
   path: string,
-  options: { readonly insecure?: boolean } = {},
-): Plan | RoundsPlan {
-  const plan = readAnyPlan(bytes, path, parseGraph);
+  options: VerifyOptions = {},
+): ClientView | ClientRounds {
+  if (isBundle(bytes)) {
+    const view = readBundle(bytes, path);
+    verifyClient(view, path, ownOptions(options));
+    return view;
+  }
+  const read = readAnyClient(bytes, path, parseGraph);
+  if (isPlanOfAnyKind(read)) {
+    const plan = verified(read, path, options);
+    return isRoundsPlan(plan) ? clientRounds(plan) : plan;
+  }
+  verifyClientRounds(read, path, ownOptions(options));
+  return read;
+}
+
+function verified(plan: Plan | RoundsPlan, path: string, options: VerifyOptions): Plan | RoundsPlan {
   const parts = isRoundsPlan(plan) ? plan.rounds.flatMap(({ server }) => server ?? []) : [plan];
   for (const part of parts) verifyPlan(part, path, ownOptions(options));
   if (isRoundsPlan(plan)) verifyRounds(plan, path);
@@ -61,27 +85,53 @@ export function openAnyPlan(
 }
 
 /** Computes all rounds from clear inputs, client and server in one process. The options are for `seal`. */
-export function runAllRounds(
+export async function runAllRounds(
   plan: RoundsPlan,
   inputs: Tensors,
   machine: MachineName = "seal",
   options: SealOptions & InputOptions = {},
 ): Promise<Tensors> {
-  if (machine === "float")
-    return Promise.resolve(evaluate(plan.source, checkInputs(inputPorts(plan.source), inputs, options)));
+  if (machine === "float") return evaluate(plan.source, checkInputs(inputPorts(plan.source), inputs, options));
   if (machine === "sim") return runRounds(plan, inputs, (server, given) => simMachine.run(server, given), options);
-  const runner = openRunner(options);
-  const done = runRounds(plan, inputs, (server, given) => runner.run(server, given), options);
-  return done.finally(() => runner.close());
+  const session = await openRounds(plan, options, false);
+  try {
+    return await session.run(inputs, options);
+  } finally {
+    await session.close();
+  }
 }
 
 /**
- * Opens a plan for many runs on ciphertexts. Encoded weights stay between runs as far as the plan's `max_memory` allows, or
- * `options.cacheBytes` where it is given.
+ * Opens a plan for many runs on ciphertexts, with client steps or without. Encoded weights stay between runs as far as the
+ * plan's `max_memory` allows, or `options.cacheBytes` where it is given.
  */
-export function openSession(plan: Plan, options: SealOptions = {}): Promise<Session> {
-  const { cacheBytes = plaintextBudgetOf(plan), ...others } = ownOptions(options);
-  return openSealSession(plan, Number.isFinite(cacheBytes) ? { ...others, cacheBytes } : others);
+export function openSession(plan: Plan | RoundsPlan, options: SealOptions = {}): Promise<Session> {
+  const parts = isRoundsPlan(plan) ? plan.rounds.flatMap(({ server }) => server ?? []) : [plan];
+  const { cacheBytes = Math.min(...parts.map(plaintextBudgetOf)), ...others } = ownOptions(options);
+  const limited = Number.isFinite(cacheBytes) ? { ...others, cacheBytes } : others;
+  return isRoundsPlan(plan) ? openRounds(plan, limited, true) : openSealSession(plan, limited);
+}
+
+/**
+ * All rounds in one worker; with `keep` their weights stay encoded. Where the keys of all do not fit SEAL's memory together, each
+ * round makes its own in each run.
+ */
+async function openRounds(plan: RoundsPlan, options: SealOptions, keep: boolean): Promise<Session> {
+  const stages = stagesOf(plan);
+  const served = stages.filter((stage) => stage !== undefined);
+  if (!fitTogether(served, ownOptions(options))) {
+    const machine = makeSealMachine(options);
+    const serve: Serve = (server, inputs) => machine.run(server, inputs);
+    return { run: (inputs, given) => runRounds(plan, inputs, serve, given), close: async () => {} };
+  }
+  const runner = await openRunner(served, options);
+  const serve: Serve = (server, inputs, round) => {
+    const stage = stages[round]!;
+    // A plan other than the round's own, with other weights, is for this run only.
+    const keepAs = keep && server === plan.rounds[round]!.server ? served.indexOf(stage) : undefined;
+    return runner.run({ ...stage, blinded: server.blinded }, inputs, { keepAs });
+  };
+  return { run: (inputs, given) => runRounds(plan, inputs, serve, given), close: () => runner.close() };
 }
 
 /** Parses a printed graph with the tensors its text mentions. Throws a SealwrightError. */

@@ -71,12 +71,12 @@ export function cutRounds(graph: Graph, request: CutRequest): Rounds {
 }
 
 /** The values the client has or computes: inputs, its own layers, and what only combines them. */
-function clientKnown(graph: Graph, { isClient }: CutRequest): ReadonlySet<NodeId> {
+export function clientKnown(graph: Graph, { isClient }: Pick<CutRequest, "isClient">): ReadonlySet<NodeId> {
   const known = new Set<NodeId>();
   for (const node of graph.nodes) {
     const operands = inputNodes(graph, node);
     const combines =
-      weightless.has(node.op) &&
+      onlyCombines(node) &&
       operands.every((n) => known.has(n.id)) &&
       operands.some((n) => n.op !== "input") &&
       sizeOf(node) <= operands.reduce((sum, n) => sum + sizeOf(n), 0);
@@ -85,7 +85,11 @@ function clientKnown(graph: Graph, { isClient }: CutRequest): ReadonlySet<NodeId
   return known;
 }
 
-/** Layers that say nothing about a network but its shape. */
+/** Whether a layer says nothing about a network but its shape. */
+export function onlyCombines(node: Node): boolean {
+  return weightless.has(node.op);
+}
+
 const weightless: ReadonlySet<string> = new Set([
   "add",
   "avg_pool",

@@ -2,6 +2,7 @@ import { CompilerBug, fail } from "../base/diagnostic.ts";
 import { elementCount, sameShape, type Tensor } from "../base/tensor.ts";
 import { opNamed } from "../ops/index.ts";
 import type { Graph, Node, NodeId, NodeOf } from "./graph.ts";
+import { sendingOf } from "./sendings.ts";
 
 /**
  * The reference meaning of a network, packed or leveled graph: what its outputs are for these inputs, in float64.
@@ -18,7 +19,7 @@ export function evaluate(
   const kept = new Set(graph.outputs.map((o) => o.node));
   const values = new Map<NodeId, Tensor>();
   for (const node of graph.nodes) {
-    const value = computed(node, values, inputs);
+    const value = nodeValue(node, values, inputs);
     visit?.(node, value);
     values.set(node.id, value);
     for (const id of node.inputs) if (lastUse.get(id) === node.id && !kept.has(id)) values.delete(id);
@@ -29,7 +30,7 @@ export function evaluate(
 /** The value of every node, by id. */
 export function evaluateAll(graph: Graph, inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<NodeId, Tensor> {
   const values = new Map<NodeId, Tensor>();
-  for (const node of graph.nodes) values.set(node.id, computed(node, values, inputs));
+  for (const node of graph.nodes) values.set(node.id, nodeValue(node, values, inputs));
   return values;
 }
 
@@ -38,10 +39,15 @@ export function inputsOf(graph: Graph): NodeOf<"input">[] {
   return graph.nodes.filter((node) => node.op === "input");
 }
 
-function computed(node: Node, values: ReadonlyMap<NodeId, Tensor>, inputs: ReadonlyMap<string, Tensor>): Tensor {
+/** The value of one node from those of its operands, or the given value of an input. */
+export function nodeValue(
+  node: Node,
+  values: ReadonlyMap<NodeId, Tensor>,
+  inputs: ReadonlyMap<string, Tensor>,
+): Tensor {
   if (node.op === "input") {
-    const given =
-      inputs.get(node.name) ?? fail("missing-input", node.span, { name: node.name, given: [...inputs.keys()] });
+    const name = sendingOf(node) ?? node.name;
+    const given = inputs.get(name) ?? fail("missing-input", node.span, { name, given: [...inputs.keys()] });
     const { shape } = node.attrs;
     const { shape: found, data } = given;
     if (!sameShape(found, shape) || data.length !== elementCount(shape)) {

@@ -46,10 +46,10 @@ export function fitAt(node: Node): LayerFit | undefined {
   return { layer: node.name, function: op, degree, range: [low, high], origin, maxError: max, rmsError: rms };
 }
 
-/** What a fitted activation is given. A composition (see fit-activations) begins with its operand times a factor. */
+/** What a fitted activation is given. A composition, and a sum for several slopes (see fit-activations), begin with it times a factor. */
 export function operandOfFit(graph: Graph, node: Node): NodeId {
   const first = node.inputs[0]!;
-  return node.op === "multiply" ? nodeAt(graph, first).inputs[0]! : first;
+  return node.op === "multiply" || node.op === "add" ? nodeAt(graph, first).inputs[0]! : first;
 }
 
 function isOrigin(value: AttrValue | undefined): value is LayerRange["origin"] {

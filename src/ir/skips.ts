@@ -129,7 +129,7 @@ function between(graph: Graph, fork: Node, end: Node, opened: (node: Node) => bo
 }
 
 /** Whether a layer is a function of each element of its operand. */
-function isActivation(graph: Graph, node: Node): boolean {
+export function isActivation(graph: Graph, node: Node): boolean {
   const [operand, ...others] = inputNodes(graph, node);
   const isOne = operand !== undefined && isEncrypted(operand) && others.every((n) => !isEncrypted(n));
   return isOne && !isLinear(graph, node) && sameShape(shapeAt(operand), shapeAt(node));

@@ -1,7 +1,8 @@
+import { Random } from "../base/random.ts";
 import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
 import type { Graph } from "../ir/graph.ts";
+import { sendingOf } from "../ir/sendings.ts";
 import type { Tensors } from "./machine.ts";
-import { Random } from "./random.ts";
 
 /** An input as the nodes of a network or an HE program describe it. */
 interface DeclaredInput {
@@ -66,7 +67,9 @@ function declaredInputs(program: Graph): Map<string, DeclaredInput> {
   for (const node of program.nodes) {
     if (node.op !== "he_input" && node.op !== "input") continue;
     const { shape, range } = node.attrs;
-    inputs.set(node.op === "input" ? node.name : node.attrs.input, { shape, range: [range[0] ?? -1, range[1] ?? 1] });
+    // Further sendings of an input have its value.
+    const name = sendingOf(node) ?? (node.op === "input" ? node.name : node.attrs.input);
+    inputs.set(name, { shape, range: [range[0] ?? -1, range[1] ?? 1] });
   }
   return inputs;
 }

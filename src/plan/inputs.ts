@@ -16,19 +16,28 @@ export function inputPorts(graph: Graph): ValuePort[] {
   return inputsOf(graph).map(({ name, attrs: { shape, range } }) => ({ name, shape, range: [range[0]!, range[1]!] }));
 }
 
-/** Checks a model's inputs against its ports: names, shapes, finite numbers, declared ranges. Throws a SealwrightError. */
+/** The ports whose values a user gives; the others are further sendings of these. */
+export function givenPorts<P extends ValuePort>(ports: readonly P[]): P[] {
+  return ports.filter((port) => port.of === undefined);
+}
+
+/**
+ * Checks a model's inputs against its ports: names, shapes, finite numbers, declared ranges. Answers with a value for every port,
+ * those that are further sendings among them. Throws a SealwrightError.
+ */
 export function checkInputs(
   ports: readonly ValuePort[],
   inputs: Tensors,
   options: InputOptions = {},
 ): Map<string, Tensor> {
   const { clamp = false } = ownOptions(options);
-  const known = ports.map((port) => port.name);
+  const known = givenPorts(ports).map((port) => port.name);
   for (const name of inputs.keys()) if (!known.includes(name)) fail("unknown-input", "nowhere", { name, known });
   return new Map(
     ports.map((port) => {
-      const value = inputs.get(port.name);
-      if (value === undefined) fail("missing-input", "nowhere", { name: port.name, given: [...inputs.keys()] });
+      const name = port.of ?? port.name;
+      const value = inputs.get(name);
+      if (value === undefined) fail("missing-input", "nowhere", { name, given: [...inputs.keys()] });
       return [port.name, checkInput(port, value, clamp)];
     }),
   );

@@ -2,7 +2,7 @@ import type { Graph, NodeOf } from "../ir/graph.ts";
 import type { SlotVector } from "../scheme/slot-vector.ts";
 import { type LayerConstants, layerConstants } from "./layer.ts";
 
-/** Bytes of slot vectors that one compilation keeps. */
+/** Bytes of slot vectors that are kept for one network. */
 const budgetBytes = 2 ** 28;
 
 /**

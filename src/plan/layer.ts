@@ -10,6 +10,7 @@ import { type Spread, spread } from "../packing/positions.ts";
 import { pieceWeights, placedWeights } from "../packing/weights.ts";
 import { idle, parseLayout } from "../scheme/layout.ts";
 import { constantSlots, type SlotVector } from "../scheme/slot-vector.ts";
+import { type BlindedLayer, blinded, blindedMap } from "./blinded-map.ts";
 
 /** The plaintext vectors of one linear layer, one number per slot. Computed when asked for, from the layer's weights. */
 export interface LayerConstants {
@@ -19,8 +20,11 @@ export interface LayerConstants {
   bias(to: number): SlotVector | undefined;
 }
 
-/** Recreates a layer of an HE program from its node (design: plans hold recipes, a pure function turns them into slots). */
-export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerConstants {
+/**
+ * Recreates a layer of an HE program from its node (design: plans hold recipes, a pure function turns them into slots), with
+ * other weights in the same places where the values around it are blinded.
+ */
+export function layerConstants(graph: Graph, node: NodeOf<"he_layer">, blind?: BlindedLayer): LayerConstants {
   const constants = inputNodes(graph, node as never).map((n): Tensor => {
     invariant(n.op === "constant", `'${node.name}' takes constants`);
     return n.attrs.data;
@@ -45,11 +49,13 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerCon
     | undefined;
   const placed = () => {
     if (known !== undefined) return known;
-    const map = op.linear?.(operands, attrs as never);
+    const clear = op.linear?.(operands, attrs as never);
     const plan = readLayerPlan(record);
-    if (map === undefined || plan === undefined)
+    if (clear === undefined || plan === undefined)
       fail("layer-plan-invalid", "nowhere", { layer, reason: "it has no terms or no plan" });
-    const coefficients = map.coefficients(constants);
+    const weights = clear.coefficients(constants);
+    const { map, coefficients } =
+      blind === undefined ? { map: clear, coefficients: weights } : blindedMap(clear, weights, blind);
     const sources = from.map((l) => layoutNamed(l, layer));
     const placement = place(map, coefficients, sources, result, plan);
     if (typeof placement === "string") fail("layer-plan-invalid", "nowhere", { layer, reason: placement });
@@ -65,8 +71,9 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">): LayerCon
       return pieceWeights(placement, weights, sources, result, plan, piece);
     },
     bias(output) {
-      const added = biasOf(op, operands, attrs, constants);
-      if (added === undefined) return undefined;
+      const clear = biasOf(op, operands, attrs, constants);
+      if (clear === undefined) return undefined;
+      const added = blinded(clear, blind?.result);
       const plane = (p: number) =>
         Float64Array.from(result.elements.subarray(p * slots, (p + 1) * slots), (row) =>
           row === idle ? 0 : added[row]!,

@@ -5,6 +5,7 @@ import type { Tensor } from "../base/tensor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { graphTensors, printGraph } from "../ir/print.ts";
 import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
+import { decodeChoices } from "./choices.ts";
 import { checkHeading, type FileKind, headingKeys } from "./file-heading.ts";
 import { packText, unpackText } from "./packed-text.ts";
 import type { Plan } from "./plan.ts";
@@ -112,6 +113,7 @@ export function planDescribed(cursor: JsonCursor, stored: StoredTensors, path: s
     "settings",
     "cost",
     ...(cursor.has("fits") ? (["fits"] as const) : []),
+    ...(cursor.has("choices") ? (["choices"] as const) : []),
     "weights",
     "program",
     "source",
@@ -127,6 +129,7 @@ export function planDescribed(cursor: JsonCursor, stored: StoredTensors, path: s
     settings: decodeSettings(at.settings),
     cost: decodeCost(at.cost),
     ...(cursor.has("fits") ? { fits: decodeFits(cursor.field("fits")) } : {}),
+    ...(cursor.has("choices") ? { choices: decodeChoices(cursor.field("choices")) } : {}),
     program: parse(unpackText(at.program), programTensors, path),
     source: parse(unpackText(at.source), sourceTensors, path),
   };

@@ -6,6 +6,7 @@ import type { LayerFit } from "../ir/fits.ts";
 import { type AttrRecord, type AttrValue, isTensor } from "../ops/attributes.ts";
 import { parseLayout, printLayout } from "../scheme/layout.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
+import { encodeChoices } from "./choices.ts";
 import type { ClientTotals, ClientView, Cost, LayerCost, OpCounts, Plan, Port } from "./plan.ts";
 
 /**
@@ -34,8 +35,9 @@ export function encodeClient(view: Omit<ClientView, "id" | "cost">): Fields {
   const { model, compiler, scheme, security, galoisSteps, stages, precision } = view;
   const scales = canonicalScales(scheme);
   const encodePort = (port: Port): JsonInput => {
-    const { name, shape, range, layout, level } = port;
-    return { name, shape, range, layout: printLayout(layout), level, scale: scales[level]! };
+    const { name, shape, range, layout, level, of } = port;
+    const again = of === undefined ? {} : { of };
+    return { name, shape, range, layout: printLayout(layout), level, scale: scales[level]!, ...again };
   };
   return {
     model,
@@ -77,13 +79,16 @@ export function decodeClient(
   const modulusBits = security.modulusBits.integer(0, 2 ** 20);
   exactly(security.marginBits, limitBits - modulusBits);
   const decodePort = (cursor: JsonCursor): Port => {
-    const port = cursor.object(["name", "shape", "range", "layout", "level", "scale"]);
+    const of = cursor.has("of") ? cursor.field("of").text() : undefined;
+    const keys = ["name", "shape", "range", "layout", "level", "scale"] as const;
+    const port = cursor.object(of === undefined ? keys : [...keys, "of"]);
     const level = port.level.integer(0, scales.length - 1);
     exactly(port.scale, scales[level]!);
     const [low, high, ...rest] = port.range.list(2).map((end) => end.number());
     if (low === undefined || high === undefined || rest.length > 0) return port.range.wrong("a list of two numbers");
     const layout = parseLayout(port.layout.text()) ?? port.layout.wrong("a layout");
-    return { name: port.name.text(), shape: decodeShape(port.shape), range: [low, high], layout, level };
+    const shape = decodeShape(port.shape);
+    return { name: port.name.text(), shape, range: [low, high], layout, level, ...(of === undefined ? {} : { of }) };
   };
   const outputs = at.outputs.list().map(decodePort);
   const precision = at.precision.object(["boundBits", "outputs"]);
@@ -135,7 +140,7 @@ function decodePrime(cursor: JsonCursor): bigint {
     : cursor.wrong("a positive integer of at most 19 digits in quotes");
 }
 
-function decodeShape(cursor: JsonCursor): Shape {
+export function decodeShape(cursor: JsonCursor): Shape {
   return cursor.list(64).map((size) => size.integer(1, largestDim));
 }
 
@@ -271,11 +276,19 @@ function counts<K extends string>(at: { readonly [key in K]: JsonCursor }, keys:
   return Object.fromEntries(keys.map((key) => [key, at[key].integer(0, maxCount)])) as { readonly [key in K]: number };
 }
 
-/** A plan's fields that no client sees, besides programs and weights. Where nothing was fitted, nothing is said of fits. */
-export function encodeServer(plan: Pick<Plan, "passes" | "settings" | "cost" | "fits">): Fields {
-  const { passes, settings, cost, fits } = plan;
-  const server = { passes, settings: encodeSettings(settings), cost: encodeCost(cost) };
-  return fits === undefined ? server : { ...server, fits: fits.map((fit) => ({ ...fit })) };
+/**
+ * A plan's fields that no client sees, besides programs and weights. Where nothing was fitted, nothing is said of fits, and
+ * nothing of choices where there was nothing to choose.
+ */
+export function encodeServer(plan: Pick<Plan, "passes" | "settings" | "cost" | "fits" | "choices">): Fields {
+  const { passes, settings, cost, fits, choices } = plan;
+  return {
+    passes,
+    settings: encodeSettings(settings),
+    cost: encodeCost(cost),
+    ...(fits === undefined ? {} : { fits: fits.map((fit) => ({ ...fit })) }),
+    ...(choices === undefined ? {} : { choices: encodeChoices(choices) }),
+  };
 }
 
 export function decodeFits(cursor: JsonCursor): LayerFit[] {

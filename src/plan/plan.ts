@@ -6,6 +6,9 @@ import type { Layout } from "../scheme/layout.ts";
 import type { Scheme } from "../scheme/parameters.ts";
 import type { SecurityClaim } from "../scheme/security.ts";
 
+import type { BlindedLayers } from "./blinded-map.ts";
+import type { Choices } from "./choices.ts";
+
 export type { SecurityClaim } from "../scheme/security.ts";
 
 /** A compiled network: everything a client and a server need, and what it will cost. */
@@ -34,6 +37,10 @@ export interface Plan {
   readonly precision: Precision;
   /** Activations that polynomials stand for, where there are any. A client's bundle says nothing of them. */
   readonly fits?: readonly LayerFit[];
+  /** Of activations that were left to `auto`, all of which polynomials compute. A client's bundle says nothing of them. */
+  readonly choices?: Choices;
+  /** For one run, what its weights blind of the values that client and server exchange. Never in a file. */
+  readonly blinded?: BlindedLayers | undefined;
 }
 
 /** What a client needs of a plan to make keys, encrypt and decrypt; it says nothing about the weights. A plan is one. */
@@ -62,10 +69,12 @@ export interface Port {
   readonly range: readonly [number, number];
   readonly layout: Layout;
   readonly level: number;
+  /** Inputs: set where this is another sending of the input with that name, for a later reader; users give its value once. */
+  readonly of?: string;
 }
 
 /** What there is to know of an input before it is packed. */
-export type ValuePort = Pick<Port, "name" | "shape" | "range">;
+export type ValuePort = Pick<Port, "name" | "shape" | "range" | "of">;
 
 export interface Stage {
   readonly side: "server" | "client";

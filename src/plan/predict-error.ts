@@ -1,5 +1,6 @@
 import { invariant } from "../base/diagnostic.ts";
 import { type Graph, type Node, type NodeId, type NodeOf, usersOf } from "../ir/graph.ts";
+import { sendingOf } from "../ir/sendings.ts";
 import { toSlots } from "../packing/slots.ts";
 import { leastHeadroomBits } from "../scheme/chain.ts";
 import { idle, type Layout, layoutElements, parseLayout, planesOf } from "../scheme/layout.ts";
@@ -121,12 +122,12 @@ function measure(machine: ErrorMachine, value: Estimate, data: DataSlots) {
 
 function encryptedInputs(program: Graph, machine: ErrorMachine, samples: readonly Tensors[]): Map<string, Estimate> {
   const slots = new Map<string, SlotVector[][]>();
-  const slotsOf = (input: string, layout: string): SlotVector[][] => {
+  const slotsOf = (input: string, layout: string, of = input): SlotVector[][] => {
     const known = slots.get(input);
     if (known !== undefined) return known;
     const made = samples.map((sample) => {
-      const value = sample.get(input);
-      invariant(value !== undefined, `a calibration sample lacks input '${input}'`);
+      const value = sample.get(of);
+      invariant(value !== undefined, `a calibration sample lacks input '${of}'`);
       return toSlots(value, layoutIn(layout));
     });
     slots.set(input, made);
@@ -139,7 +140,7 @@ function encryptedInputs(program: Graph, machine: ErrorMachine, samples: readonl
     inputs.set(
       node.name,
       machine.encrypt(
-        slotsOf(input, layout).map((parts) => parts[part]!),
+        slotsOf(input, layout, sendingOf(node)).map((parts) => parts[part]!),
         level,
       ),
     );

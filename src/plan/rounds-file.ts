@@ -1,6 +1,9 @@
 import { fail } from "../base/diagnostic.ts";
 import type { JsonInput } from "../base/json.ts";
+import type { JsonCursor } from "../base/json-cursor.ts";
 import { graphTensors, printGraph } from "../ir/print.ts";
+import { mostBlindBits } from "./blind.ts";
+import { decodeChoices, encodeChoices } from "./choices.ts";
 import { checkHeading, type FileKind, headingKeys } from "./file-heading.ts";
 import { packText, unpackText } from "./packed-text.ts";
 import type { Plan } from "./plan.ts";
@@ -19,7 +22,7 @@ import { contentHash } from "./plan-id.ts";
 import type { RoundsPlan } from "./rounds.ts";
 
 const roundsKind: FileKind = { format: "sealwright-rounds", version: 1, what: "plan with client steps" };
-const maxRounds = 10_000;
+export const maxRounds = 10_000;
 
 type Draft = Omit<RoundsPlan, "id">;
 
@@ -50,6 +53,8 @@ export function writeRounds(draft: Draft): { readonly bytes: Uint8Array; readonl
     rounds,
     source: packText(printGraph(draft.source)),
     weights: source,
+    ...(draft.choices === undefined ? {} : { choices: encodeChoices(draft.choices) }),
+    ...(draft.blindBits === undefined ? {} : { blindBits: draft.blindBits }),
   };
   const id = contentHash(description, store.picked(used));
   return { bytes: writeDescribed({ ...description, planId: id }, store.tensors), plan: { ...draft, id } };
@@ -60,7 +65,11 @@ export function writeRounds(draft: Draft): { readonly bytes: Uint8Array; readonl
  * check.
  */
 export function readAnyPlan(bytes: Uint8Array, path: string, parse: ParseGraph): Plan | RoundsPlan {
-  const described = readDescribed(bytes, path);
+  return anyPlan(readDescribed(bytes, path), path, parse);
+}
+
+/** The plan a file is about. */
+export function anyPlan(described: Described, path: string, parse: ParseGraph): Plan | RoundsPlan {
   const { cursor } = described;
   const hasRounds = cursor.has("format") && cursor.field("format").raw === roundsKind.format;
   return hasRounds ? wholeRounds(described, path, parse) : wholePlan(described, path, parse);
@@ -68,18 +77,25 @@ export function readAnyPlan(bytes: Uint8Array, path: string, parse: ParseGraph):
 
 function wholeRounds({ cursor, stored }: Described, path: string, parse: ParseGraph): RoundsPlan {
   checkHeading(cursor, roundsKind);
-  const at = cursor.object([...headingKeys, "planId", "model", "compiler", "outputs", "rounds", "source", "weights"]);
+  const optional = (["choices", "blindBits"] as const).filter((key) => cursor.has(key));
+  const at = cursor.object([
+    ...headingKeys,
+    "planId",
+    "model",
+    "compiler",
+    "outputs",
+    "rounds",
+    "source",
+    "weights",
+    ...optional,
+  ]);
   const rounds = at.rounds.list(maxRounds).map((round) => round.object(["server", "client", "weights"]));
   checkId(cursor, stored.picked([at.weights, ...rounds.map((round) => round.weights)]), roundsKind.what);
   const plan: RoundsPlan = {
     id: at.planId.text(),
     model: at.model.text(),
     compiler: at.compiler.text(),
-    outputs: at.outputs.list().map((pair) => {
-      const [name, value] = pair.list(2);
-      if (name === undefined || value === undefined) return pair.wrong("a list of two names");
-      return { name: name.text(), value: value.text() };
-    }),
+    outputs: decodeOutputs(at.outputs),
     rounds: rounds.map(({ server, client, weights }) => {
       const tensors = stored.named(weights);
       return {
@@ -88,8 +104,19 @@ function wholeRounds({ cursor, stored }: Described, path: string, parse: ParseGr
       };
     }),
     source: parse(unpackText(at.source), stored.named(at.weights), path),
+    ...(cursor.has("choices") ? { choices: decodeChoices(cursor.field("choices")) } : {}),
+    ...(cursor.has("blindBits") ? { blindBits: cursor.field("blindBits").integer(1, mostBlindBits) } : {}),
   };
   stored.checkAllUsed(at.weights);
   if (plan.rounds.length === 0) fail("plan-program", at.rounds.place, { reason: "there are no rounds" });
   return plan;
+}
+
+/** Pairs of an output's name and that of the value it is. */
+export function decodeOutputs(cursor: JsonCursor): RoundsPlan["outputs"] {
+  return cursor.list().map((pair) => {
+    const [name, value] = pair.list(2);
+    if (name === undefined || value === undefined) return pair.wrong("a list of two names");
+    return { name: name.text(), value: value.text() };
+  });
 }

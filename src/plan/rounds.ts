@@ -1,7 +1,11 @@
-import type { Tensor } from "../base/tensor.ts";
-import { evaluate, inputsOf } from "../ir/evaluate.ts";
+import { randomBytes } from "node:crypto";
+import type { LayerFit } from "../ir/fits.ts";
 import type { Graph } from "../ir/graph.ts";
-import { checkInputs, type InputOptions, inputPorts } from "./inputs.ts";
+import { blindRounds } from "./blind.ts";
+import { seedBytes } from "./blind-secrets.ts";
+import type { Choices } from "./choices.ts";
+import { clientRounds, nextPosition, outputsAt, sentAt, startPosition } from "./client-rounds.ts";
+import { checkInputs, givenPorts, type InputOptions } from "./inputs.ts";
 import type { Tensors } from "./machine.ts";
 import type { Plan } from "./plan.ts";
 
@@ -16,6 +20,10 @@ export interface RoundsPlan {
   readonly outputs: readonly { readonly name: string; readonly value: string }[];
   /** The network as it was read. */
   readonly source: Graph;
+  /** Of activations that were left to `auto`. */
+  readonly choices?: Choices;
+  /** Set when values are to be blinded: log2 of the largest factor. */
+  readonly blindBits?: number;
 }
 
 export interface PlannedRound {
@@ -29,27 +37,32 @@ export function isRoundsPlan(plan: Plan | RoundsPlan): plan is RoundsPlan {
   return "rounds" in plan;
 }
 
+/** The activations that polynomials stand for; a layer that several rounds compute is one. */
+export function fitsOfRounds({ rounds }: RoundsPlan): readonly LayerFit[] {
+  const fits = rounds.flatMap(({ server }) => server?.fits ?? []);
+  return [...new Map(fits.map((fit) => [fit.layer, fit])).values()];
+}
+
+/** Computes a server plan in some round (an index): encrypted, or on numbers. */
+export type Serve = (server: Plan, inputs: Tensors, round: number) => Promise<Tensors>;
+
 /**
- * Runs all rounds in one process. `serve` computes a server plan: encrypted, or on numbers. Values the client computes are
+ * Runs all rounds in one process, blinded by secrets of this run where the plan asks for it. Values the client computes are
  * checked against the ranges their plans were made for, like inputs.
  */
 export async function runRounds(
   plan: RoundsPlan,
   inputs: Tensors,
-  serve: (plan: Plan, inputs: Tensors) => Promise<Tensors>,
+  serve: Serve,
   options: InputOptions = {},
 ): Promise<Tensors> {
-  const values = new Map<string, Tensor>(checkInputs(inputPorts(plan.source), inputs, options));
-  const given = (names: readonly string[]) => new Map(names.map((name) => [name, values.get(name)!]));
-  for (const { server, client } of plan.rounds) {
-    if (server !== undefined) {
-      const sent = given(server.inputs.map((port) => port.name));
-      const revealed = await serve(server, checkInputs(server.inputs, sent, options));
-      for (const [name, value] of revealed) values.set(name, value);
-    }
-    if (client === undefined) continue;
-    const read = given(inputsOf(client).map((node) => node.name));
-    for (const [name, value] of evaluate(client, read)) values.set(name, value);
+  const client = clientRounds(plan);
+  const { rounds } = blindRounds(plan, randomBytes(seedBytes));
+  let at = startPosition(client, checkInputs(client.inputs, inputs, options));
+  while (at.round < rounds.length) {
+    const server = rounds[at.round]!.server!;
+    const sent = checkInputs(givenPorts(server.inputs), sentAt(client, at), options);
+    at = nextPosition(client, at, await serve(server, sent, at.round));
   }
-  return new Map(plan.outputs.map(({ name, value }) => [name, values.get(value)!]));
+  return outputsAt(client, at);
 }

@@ -1,4 +1,5 @@
 import { invariant } from "../base/diagnostic.ts";
+import { Random } from "../base/random.ts";
 import {
   constantVariance,
   encodeVariance,
@@ -13,7 +14,6 @@ import { monomialSlots } from "../scheme/roots.ts";
 import { type PlainStanding, Rules, type Standing } from "../scheme/rules.ts";
 import { constantSlots, largestSlot, type SlotVector } from "../scheme/slot-vector.ts";
 import type { HeClient, HeMachine } from "./machine.ts";
-import { Random } from "./random.ts";
 
 /** A ciphertext on numbers: its slots in the clear, and where it stands. */
 export interface SimCipher extends Standing {

@@ -1,10 +1,11 @@
 import { fail, invariant } from "../base/diagnostic.ts";
-import type { Node } from "../ir/graph.ts";
+import type { Graph, Node, NodeOf } from "../ir/graph.ts";
 import { fromSlots, toSlots } from "../packing/slots.ts";
 import { largestSlot } from "../scheme/slot-vector.ts";
 import { execute } from "./execute.ts";
 import { checkInputs } from "./inputs.ts";
-import { layerConstants } from "./layer.ts";
+import { KeptConstants } from "./kept-constants.ts";
+import { type LayerConstants, layerConstants } from "./layer.ts";
 import type { Machine, Tensors } from "./machine.ts";
 import type { Plan } from "./plan.ts";
 import { type SimCipher, type SimOptions, simEvaluator } from "./sim-evaluator.ts";
@@ -12,12 +13,30 @@ import { type SimCipher, type SimOptions, simEvaluator } from "./sim-evaluator.t
 /** Runs plans on numbers, exactly. What it computes is what SEAL would without its errors. */
 export const simMachine: Machine = makeSimMachine();
 
-/** A `sim` machine; with a seed it makes errors of the size SEAL makes. */
-export function makeSimMachine(options: Pick<SimOptions, "noiseSeed"> = {}): Machine {
-  return { name: "sim", run: async (plan, inputs) => runOnNumbers(plan, inputs, options) };
+export interface SimMachineOptions extends Pick<SimOptions, "noiseSeed"> {
+  /** Keeps the weights of plans laid out in slots between runs, up to 256 MiB for each plan. */
+  readonly keepWeights?: boolean;
 }
 
-function runOnNumbers(plan: Plan, inputs: Tensors, options: Pick<SimOptions, "noiseSeed">): Tensors {
+/** A `sim` machine; with a seed it makes errors of the size SEAL makes. */
+export function makeSimMachine({ keepWeights = false, ...options }: SimMachineOptions = {}): Machine {
+  const kept = new WeakMap<Graph, KeptConstants>();
+  const constantsOf = ({ program, blinded }: Plan): ((node: NodeOf<"he_layer">) => LayerConstants) => {
+    // What blinds a plan is drawn anew for each run.
+    if (!keepWeights || blinded !== undefined) return (node) => layerConstants(program, node, blinded?.get(node.id));
+    const known = kept.get(program) ?? new KeptConstants();
+    kept.set(program, known);
+    return (node) => known.of(program, node);
+  };
+  return { name: "sim", run: async (plan, inputs) => runOnNumbers(plan, inputs, constantsOf(plan), options) };
+}
+
+function runOnNumbers(
+  plan: Plan,
+  inputs: Tensors,
+  constants: (node: NodeOf<"he_layer">) => LayerConstants,
+  options: Pick<SimOptions, "noiseSeed">,
+): Tensors {
   const { program, scheme } = plan;
   const machine = simEvaluator(scheme, { ...options, galoisSteps: plan.galoisSteps });
   const checked = checkInputs(plan.inputs, inputs);
@@ -35,9 +54,7 @@ function runOnNumbers(plan: Plan, inputs: Tensors, options: Pick<SimOptions, "no
     // Written so that a NaN fails, too.
     if (!(largest < limit)) fail("value-overflow", node.span, { node: node.name, largest, limit });
   };
-  const results = execute(program, machine, encrypted, (node) => layerConstants(program, node), {
-    hooks: { afterNode },
-  });
+  const results = execute(program, machine, encrypted, constants, { hooks: { afterNode } });
   return new Map(
     plan.outputs.map(({ name, layout, shape }) => {
       const parts = results.get(name);

@@ -1,5 +1,5 @@
 import { type FilePlace, fail } from "../base/diagnostic.ts";
-import { elementCount } from "../base/tensor.ts";
+import { elementCount, sameShape } from "../base/tensor.ts";
 import { normalStep } from "../packing/layer-plan.ts";
 import { planesOf } from "../scheme/layout.ts";
 import { canonicalScales, degrees, levelModuli, topLevel } from "../scheme/parameters.ts";
@@ -15,7 +15,7 @@ export interface VerifyOptions {
 }
 
 /** Far above what any plan needs that a person would wait for. */
-const maxRotationKeys = 4096;
+export const maxRotationKeys = 4096;
 
 /**
  * Everything a client relies on, checked against this program's own tables and not what the file says about them: degree,
@@ -132,7 +132,9 @@ function checkPorts(view: ClientView, side: "inputs" | "outputs", at: At): void 
   const names = new Set<string>();
   if (ports.length === 0) fail("json-value", at(side), { expected: `at least one of the ${side}`, found: "none" });
   for (const [i, port] of ports.entries()) {
-    const reason = names.has(port.name) ? "two have this name" : portProblem(view, port, side);
+    const reason = names.has(port.name)
+      ? "two have this name"
+      : (portProblem(view, port, side) ?? sendingProblem(port, ports.slice(0, i), side));
     if (reason !== undefined) fail("plan-port", at(`${side}[${i}]`), { port: port.name, reason });
     names.add(port.name);
   }
@@ -140,6 +142,15 @@ function checkPorts(view: ClientView, side: "inputs" | "outputs", at: At): void 
   const what = side === "inputs" ? "inputCiphertexts" : "outputCiphertexts";
   const stated = view.cost.totals[what];
   if (stated !== counted) fail("plan-cost", at(`cost.totals.${what}`), { what, stated, counted });
+}
+
+/** A further sending has the value of an input in front of it. */
+function sendingProblem({ of, shape, range }: Port, before: readonly Port[], side: string): string | undefined {
+  if (of === undefined) return undefined;
+  const first = before.find((port) => port.name === of && port.of === undefined);
+  if (side === "outputs" || first === undefined) return `there is no input '${of}' before it to be sent again`;
+  const isSame = sameShape(first.shape, shape) && first.range.every((end, i) => Object.is(end, range[i]));
+  return isSame ? undefined : `it is not of the shape and range of '${of}', which it sends again`;
 }
 
 function portProblem({ scheme }: ClientView, port: Port, side: "inputs" | "outputs"): string | undefined {

@@ -2,6 +2,7 @@ import { type FilePlace, fail } from "../base/diagnostic.ts";
 import { sameShape } from "../base/tensor.ts";
 import { brokenRules } from "../ir/verify.ts";
 import { shapeOf } from "../ops/value-type.ts";
+import { givenPorts } from "./inputs.ts";
 import type { OpCounts, Plan } from "./plan.ts";
 import { type VerifyOptions, verifyClient } from "./verify-client.ts";
 import { countOperations, verifyProgram } from "./verify-program.ts";
@@ -58,7 +59,7 @@ function checkSource({ source, inputs, outputs }: Plan, path: string): void {
   const [broken] = brokenRules(source, "network");
   if (broken !== undefined) fail("plan-program", place, { reason: broken });
   const named = new Map(source.nodes.flatMap((node) => (node.op === "input" ? [[node.name, node] as const] : [])));
-  for (const port of inputs) {
+  for (const port of givenPorts(inputs)) {
     const node = named.get(port.name);
     if (node === undefined || !sameShape(node.attrs.shape, port.shape)) {
       fail("plan-program", place, {

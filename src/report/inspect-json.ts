@@ -1,19 +1,23 @@
 import { invariant } from "../base/diagnostic.ts";
+import { planTime } from "../plan/end-to-end.ts";
 import type { LayerCost, OpCounts, Plan, Port } from "../plan/plan.ts";
+import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
 import { printLayout } from "../scheme/layout.ts";
 import type { KeyChoiceRow } from "./pareto.ts";
 import { type SkipRow, skipsJson } from "./skip-table.ts";
+import { timeJson } from "./time-words.ts";
 
 /**
  * What `inspect --json` prints. Scripts rely on these names: they are only ever added to.
  * `planBytes` is the size of the plan file; times are milliseconds, sizes bytes. `keyChoices` is there when it was asked for.
- * `skips` says what joining each skip costs as it was written and as it is computed (measure-skips.ts).
+ * `costs` are the times of the machine that encrypts. `skips` says what joining each skip costs as it was written and as it is computed (measure-skips.ts).
  */
 export function inspectJson(
   plan: Plan,
   planBytes: number,
   keyChoices?: readonly KeyChoiceRow[],
   skips: readonly SkipRow[] = [],
+  costs: CostTable = defaultCostTable,
 ) {
   const { scheme, security, cost, precision } = plan;
   const primes = [...scheme.primes, scheme.specialPrime];
@@ -46,7 +50,11 @@ export function inspectJson(
       weightBytes: cost.totals.weightBytes,
       planBytes,
     },
-    estimate: { ...cost.estimate, costTable: cost.costTable },
+    estimate: {
+      ...cost.estimate,
+      ...timeJson(planTime(plan, costs), plan.settings),
+      costTable: cost.costTable,
+    },
     costTable: cost.costTable,
     precision: { boundBits: finite(precision.boundBits), outputs: precision.outputs },
     galoisSteps: [...plan.galoisSteps],
@@ -55,6 +63,7 @@ export function inspectJson(
     outputs: plan.outputs.map(portJson),
     stages: plan.stages.map((s) => ({ ...s })),
     fits: (plan.fits ?? []).map((fit) => ({ ...fit, range: [...fit.range] })),
+    ...(plan.choices === undefined ? {} : { choices: plan.choices }),
     skips: skipsJson(skips),
     layers: cost.layers.map((layer) => ({
       name: layer.name,
@@ -86,8 +95,9 @@ function countsOf(counts: OpCounts): OpCounts {
 }
 
 function portJson(port: Port) {
-  const { name, shape, range, level } = port;
-  return { name, shape: [...shape], range: [...range], layout: printLayout(port.layout), level };
+  const { name, shape, range, level, of } = port;
+  const again = of === undefined ? {} : { of };
+  return { name, shape: [...shape], range: [...range], layout: printLayout(port.layout), level, ...again };
 }
 
 /** `2024 guidelines` is `2024` in JSON. */

@@ -1,34 +1,40 @@
 import { escapeHidden } from "../base/render.ts";
+import { planTime } from "../plan/end-to-end.ts";
 import type { ClientView, LayerCost, Plan, Port } from "../plan/plan.ts";
+import { type CostTable, defaultCostTable } from "../scheme/cost-table.ts";
+import { choiceTable } from "./choice-table.ts";
 import { fitTable } from "./fit-table.ts";
 import { occupiedSlots, shortLayout } from "./layout-words.ts";
 import { type KeyChoiceRow, keyChoiceTable } from "./pareto.ts";
 import { counted, errorOfBits, formatBytes, formatShape, formatShare, formatTime } from "./quantities.ts";
 import { type SkipRow, skipTable } from "./skip-table.ts";
 import { type Column, table } from "./table.ts";
+import { timeWords } from "./time-words.ts";
 
 /** A plan is read in terminals and pasted into reports. */
 const lineWidth = 120;
 
 /**
  * What a person wants to know about a plan, within 120 columns. `planBytes` is the size of its file; `keyChoices` and
- * `skips` add sections.
+ * `skips` add sections; `costs` are the times of the machine that encrypts.
  */
 export function inspectTable(
   plan: Plan,
   planBytes: number,
   keyChoices?: readonly KeyChoiceRow[],
   skips: readonly SkipRow[] = [],
+  costs: CostTable = defaultCostTable,
 ): string {
   return [
     insecureBanner(plan),
     heading(plan),
     schemeLines(plan),
     interfaceLines(plan),
-    totalLines(plan, planBytes),
+    totalLines(plan, planBytes, costs),
     "",
     layerTable(plan),
     plan.fits && fitTable(plan.fits),
+    plan.choices && choiceTable(plan.choices),
     skipTable(skips),
     keyChoices && keyChoiceTable(keyChoices),
   ]
@@ -37,7 +43,7 @@ export function inspectTable(
 }
 
 /** Says loudly that a plan protects nothing; undefined for a secure one. */
-export function insecureBanner(plan: ClientView): string | undefined {
+export function insecureBanner(plan: Pick<ClientView, "security" | "scheme">): string | undefined {
   if (plan.security.bits > 0) return undefined;
   const { modulusBits, limitBits, table: name } = plan.security;
   const line = "=".repeat(72);
@@ -73,7 +79,12 @@ function interfaceLines(plan: Plan): string {
     return `${escapeHidden(p.name)} ${formatShape(p.shape)} ${what}, ${counted(layout.ciphertexts, "ciphertext")} at level ${p.level}, ${used} of the slots used`;
   };
   return [
-    ...plan.inputs.map((p) => line("input", port(p, `in ${p.range[0]} .. ${p.range[1]}`))),
+    ...plan.inputs.map((p) =>
+      line(
+        "input",
+        port(p, p.of === undefined ? `in ${p.range[0]} .. ${p.range[1]}` : `is ${escapeHidden(p.of)} sent again`),
+      ),
+    ),
     ...plan.outputs.map((p) =>
       line("output", port(p, `error below ${errorOfBits(plan.precision.outputs[p.name] ?? plan.precision.boundBits)}`)),
     ),
@@ -83,7 +94,7 @@ function interfaceLines(plan: Plan): string {
   ].join("\n");
 }
 
-function totalLines(plan: Plan, planBytes: number): string {
+function totalLines(plan: Plan, planBytes: number, costs: CostTable): string {
   const { totals: t, estimate: e, costTable } = plan.cost;
   return [
     line(
@@ -98,6 +109,7 @@ function totalLines(plan: Plan, planBytes: number): string {
       "time",
       `${formatTime(e.milliseconds)} to evaluate, ${formatTime(e.keygenMilliseconds)} for keys (estimated from the table '${escapeHidden(costTable)}')`,
     ),
+    line("", timeWords(planTime(plan, costs), plan.settings)),
     line("memory", `${formatBytes(e.peakBytes)} at most on the server`),
     line(
       "precision",

@@ -1,17 +1,32 @@
 import type { SkipReport } from "../driver/measure-skips.ts";
-import type { LayerCost } from "../plan/plan.ts";
+import { sendingName } from "../ir/sendings.ts";
+import type { LayerCost, Port } from "../plan/plan.ts";
 import { type Column, table } from "./table.ts";
 
 /** A skip with the levels of its two ends, where layers of these names were computed. */
 export interface SkipRow extends SkipReport {
   readonly levelFrom: number | undefined;
   readonly levelTo: number | undefined;
+  /** Whether the client encrypts the value once more for the join. */
+  readonly sentAgain: boolean;
 }
 
-/** Skips with the levels at which a plan, or a packed network, has their ends. */
-export function skipRows(skips: readonly SkipReport[], layers: readonly LayerCost[]): readonly SkipRow[] {
-  const levels = new Map(layers.map((l) => [l.name, l.levelOut]));
-  return skips.map((skip) => ({ ...skip, levelFrom: levels.get(skip.fork), levelTo: levels.get(skip.layer) }));
+/** Skips with the levels at which a plan, or a packed network, has their ends; `inputs` are those of the plan. */
+export function skipRows(
+  skips: readonly SkipReport[],
+  layers: readonly LayerCost[],
+  inputs: readonly Pick<Port, "name" | "level">[] = [],
+): readonly SkipRow[] {
+  const levels = new Map([
+    ...layers.map((l) => [l.name, l.levelOut] as const),
+    ...inputs.map((p) => [p.name, p.level] as const),
+  ]);
+  return skips.map((skip) => {
+    const sending = sendingName(skip.fork, skip.layer);
+    const sentAgain = inputs.some((port) => port.name === sending);
+    const levelFrom = levels.get(sentAgain ? sending : skip.fork);
+    return { ...skip, levelFrom, levelTo: levels.get(skip.layer), sentAgain };
+  });
 }
 
 /** As a section of the report; undefined where there is no skip. */
@@ -40,7 +55,8 @@ export function skipTable(rows: readonly SkipRow[]): string | undefined {
   return `skips, with what joining them costs as written > as compiled (their layers packed by themselves, less the same\nwithout the skip; 'kept' are ciphertexts that wait for the join)\n${text}`;
 }
 
-function becomes({ becomes: what, layer }: SkipRow): string {
+function becomes({ becomes: what, layer, sentAgain }: SkipRow): string {
+  if (sentAgain) return "sent again by the client";
   if (what === "weights") return `weights of ${layer}`;
   return what === "layer" ? "one layer" : "a sum";
 }

@@ -92,16 +92,23 @@ export function planesOf({ ciphertexts, complex }: Layout): number {
   return complex ? 2 * ciphertexts : ciphertexts;
 }
 
-/** What `layoutElements` answered: a compilation asks the same of a layout many times. */
-const known = new WeakMap<Layout, Int32Array>();
+/** What `layoutElements` answered, by the digits: a compilation asks the same of a layout many times, in copies of it. */
+const known = new WeakMap<Layout["digits"], { readonly layout: Layout; readonly elements: Int32Array }>();
 
 /** The element at each position, or `idle`; not to be written to. Throws a bug when two elements claim one position. */
 export function layoutElements(layout: Layout): Int32Array {
-  const before = known.get(layout);
-  if (before !== undefined) return before;
+  const before = known.get(layout.digits);
+  if (before !== undefined && isCopy(layout, before.layout)) return before.elements;
   const elements = placedElements(layout);
-  known.set(layout, elements);
+  known.set(layout.digits, { layout, elements });
   return elements;
+}
+
+/** Whether layouts of the same digits place them alike. */
+function isCopy(a: Layout, b: Layout): boolean {
+  const { slots, ciphertexts, complex, dims, joined, origin } = a;
+  const sameSize = slots === b.slots && ciphertexts === b.ciphertexts && complex === b.complex;
+  return sameSize && dims === b.dims && joined === b.joined && origin === b.origin;
 }
 
 function placedElements(layout: Layout): Int32Array {

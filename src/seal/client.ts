@@ -5,7 +5,7 @@ import type { Tensors } from "../plan/machine.ts";
 import type { Port } from "../plan/plan.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
 import type { SlotVector } from "../scheme/slot-vector.ts";
-import { readContainer, writeContainer } from "./container.ts";
+import { readContainer, type Turn, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
 import { type ClientPlan, loadSecretKey } from "./keys.ts";
 import { requireRandomness } from "./library.ts";
@@ -16,7 +16,7 @@ import { type CiphertextForm, ciphertextLength, ciphertextMisfit, refuse } from 
 export interface Client {
   readonly keyId: string;
   /** Encrypts a model's inputs, once they are what the plan declares. */
-  encrypt(inputs: Tensors, options?: InputOptions): Uint8Array;
+  encrypt(inputs: Tensors, options?: InputOptions & { readonly turn?: Turn | undefined }): Uint8Array;
   /** Decrypts a result. Throws a SealwrightError when it is damaged, of another plan or key, or not plausible. */
   decrypt(result: Uint8Array): Tensors;
   /** Encrypts one number per slot at the canonical scale of a level, as SEAL serializes it with a seed. */
@@ -86,7 +86,7 @@ export function openClient(context: Context, plan: ClientPlan, secretKey: Uint8A
     keyId,
     encryptSlots,
     decryptSlots,
-    encrypt(inputs, options) {
+    encrypt(inputs, options = {}) {
       const checked = checkInputs(plan.inputs, inputs, options);
       const slots = new Map(plan.inputs.map((port) => [port.name, toSlots(checked.get(port.name)!, port.layout)]));
       const parts = partsOf(plan.inputs);
@@ -94,7 +94,7 @@ export function openClient(context: Context, plan: ClientPlan, secretKey: Uint8A
         name: section,
         bytes: ciphertextLength(formOf(context, port.level, true)),
       }));
-      return writeContainer("ciphertexts", { planId: plan.id, keyId }, sections, (i) => {
+      return writeContainer("ciphertexts", { planId: plan.id, keyId, turn: options.turn }, sections, (i) => {
         const { port, part } = parts[i]!;
         return encryptSlots(slots.get(port.name)![part]!, port.level);
       });

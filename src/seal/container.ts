@@ -2,7 +2,15 @@ import { createHash } from "node:crypto";
 import { fail, invariant } from "../base/diagnostic.ts";
 
 /** What the files of a run hold; the index is their tag. */
-export const containerKinds = ["secret-key", "evaluation-keys", "public-key", "ciphertexts", "result"] as const;
+export const containerKinds = [
+  "secret-key",
+  "evaluation-keys",
+  "public-key",
+  "ciphertexts",
+  "result",
+  "client-state",
+  "server-state",
+] as const;
 export type ContainerKind = (typeof containerKinds)[number];
 
 /** The kinds in words. */
@@ -12,6 +20,8 @@ export const kindNames: { readonly [K in ContainerKind]: string } = {
   "public-key": "a public key",
   ciphertexts: "encrypted inputs",
   result: "an encrypted result",
+  "client-state": "the state of a client, which is never sent",
+  "server-state": "the state of a server",
 };
 
 /** Whom a container belongs to. */
@@ -20,6 +30,16 @@ export interface Owner {
   readonly planId: string;
   /** Key id: 32 hexadecimal digits, the first half of the SHA-256 of the public key. */
   readonly keyId: string;
+  /** Which message it is, where client and server exchange several, or which one a state waits for. */
+  readonly turn?: Turn | undefined;
+}
+
+/** A place in the exchange between a client and a server that compute a network with client steps. */
+export interface Turn {
+  /** 32 hexadecimal digits, drawn at random for each set of inputs. */
+  readonly session: string;
+  /** Counted from 1. The kind of the file says who sent it. */
+  readonly round: number;
 }
 
 export interface Section {
@@ -49,15 +69,16 @@ const prefixBytes = 12;
 const hashBytes = 32;
 const largestHeader = 2 ** 24;
 const hashStep = 2 ** 28;
+const lastRound = 2 ** 16;
 
 /** Writes a container. The content of each section is asked for in turn, so that large ones need not exist side by side. */
 export function writeContainer(
   kind: ContainerKind,
-  { planId, keyId }: Owner,
+  owner: Owner,
   sections: readonly Section[],
   content: (section: number) => Uint8Array,
 ): Uint8Array {
-  const header = new TextEncoder().encode(headerText({ planId, keyId }, sections));
+  const header = new TextEncoder().encode(headerText(owner, sections));
   const payload = sections.reduce((sum, section) => sum + section.bytes, 0);
   const bytes = new Uint8Array(prefixBytes + header.length + payload + hashBytes);
   const view = new DataView(bytes.buffer);
@@ -116,7 +137,7 @@ export function readContainer(bytes: Uint8Array, expected: Expected): Container 
     sections.set(section.name, bytes.subarray(at, at + section.bytes));
     at += section.bytes;
   }
-  return { planId, keyId: header.keyId, sections };
+  return { planId, keyId: header.keyId, turn: header.turn, sections };
 }
 
 function checkKind(bytes: Uint8Array, { what, kind }: Expected): void {
@@ -137,20 +158,22 @@ function checkKind(bytes: Uint8Array, { what, kind }: Expected): void {
 }
 
 /** The one text a header has; reading accepts no other, so doubled keys and foreign ones do not get through. */
-function headerText({ planId, keyId }: Owner, sections: readonly Section[]): string {
+function headerText({ planId, keyId, turn }: Owner, sections: readonly Section[]): string {
   const list = sections.map(({ bytes, name }) => ({ bytes, name }));
-  return JSON.stringify({ key: keyId, plan: planId, sections: list });
+  const { round, session } = turn ?? {};
+  return JSON.stringify({ key: keyId, plan: planId, round, sections: list, session });
 }
 
 function readHeader(bytes: Uint8Array): (Owner & { readonly sections: readonly Section[] }) | undefined {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    const { key, plan, sections } = JSON.parse(text) as { key: unknown; plan: unknown; sections: unknown };
+    const { key, plan, round, sections, session } = JSON.parse(text) as { readonly [field: string]: unknown };
     if (!isHex(key, 32) || !isHex(plan, 64) || !Array.isArray(sections)) return undefined;
+    const turn = isHex(session, 32) && isRound(round) ? { session, round } : undefined;
     const good = sections.every(
       ({ bytes, name }) => Number.isSafeInteger(bytes) && bytes >= 0 && bytes < 2 ** 40 && typeof name === "string",
     );
-    const owner = { planId: plan, keyId: key };
+    const owner = { planId: plan, keyId: key, turn };
     const distinct = new Set(sections.map(({ name }) => name)).size === sections.length;
     return good && distinct && headerText(owner, sections) === text ? { ...owner, sections } : undefined;
   } catch {
@@ -160,6 +183,10 @@ function readHeader(bytes: Uint8Array): (Owner & { readonly sections: readonly S
 
 function isHex(value: unknown, digits: number): value is string {
   return typeof value === "string" && value.length === digits && /^[0-9a-f]*$/.test(value);
+}
+
+function isRound(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= lastRound;
 }
 
 function checksumHolds(bytes: Uint8Array): boolean {

@@ -3,7 +3,7 @@ import { fail, invariant } from "../base/diagnostic.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Scheme } from "../scheme/parameters.ts";
 import { savedSeededGaloisKeysBytes } from "../scheme/sizes.ts";
-import { readContainer } from "./container.ts";
+import { type Container, readContainer } from "./container.ts";
 import type { Context } from "./context.ts";
 import { galoisIndex, keySetMisfit, refuse } from "./serialized.ts";
 
@@ -46,17 +46,24 @@ export function holdKeys(
   };
 }
 
-/** Reads the evaluation keys of a plan. Throws a SealwrightError unless each key that the plan declares is there. */
+/** What the keys of a plan depend on. */
+export type KeyedPlan = Pick<Plan, "id" | "scheme" | "galoisSteps"> & {
+  readonly keySet?: string;
+  readonly uses?: readonly number[];
+};
+
+/** Reads the evaluation keys that a plan uses. Throws a SealwrightError unless each key that it declares is there. */
 export function loadEvaluationKeys(
   context: Context,
-  plan: Pick<Plan, "id" | "galoisSteps">,
+  plan: KeyedPlan,
   bytes: Uint8Array,
   relinearizes: boolean,
 ): EvaluationKeys {
   const what = "the evaluation keys";
   const { seal, handle, scheme, keyLevel } = context;
   const { degree } = scheme;
-  const { keyId, sections } = readContainer(bytes, { what, kind: "evaluation-keys", planId: plan.id });
+  const { keyId, sections: all } = readContainer(bytes, { what, kind: "evaluation-keys", planId: plan.id });
+  const sections = sectionsOf(all, plan.keySet);
   const residue = residueOf(scheme);
   const groups = new Map<string, readonly number[]>();
   for (const name of sections.keys()) {
@@ -82,7 +89,14 @@ export function loadEvaluationKeys(
       needed: `those of ${declared.size} rotation steps`,
     });
   }
-  const relin = sections.get(relinSection);
+  const used = new Set((plan.uses ?? plan.galoisSteps).map(residue));
+  for (const [name, steps] of groups) if (!steps.some((s) => used.has(residue(s)))) groups.delete(name);
+  const [most, found] = [groupsUsed(plan), [...groups.values()]].map((list) => list.flat().length);
+  if (found! > most!) {
+    const needed = `${most} keys in the sections of those that are used`;
+    fail("sections-differ", "nowhere", { what, found: `${found} keys there`, needed });
+  }
+  const relin = relinearizes ? sections.get(relinSection) : undefined;
   if (relinearizes && relin === undefined)
     fail("sections-differ", "nowhere", { what, found: "no relinearization key", needed: "one" });
 
@@ -106,9 +120,21 @@ export function loadEvaluationKeys(
   return holdKeys(context, keyId, relinearization, held);
 }
 
+/** The sections of one set of keys. A file of a plan with client steps holds several, told apart by what their names begin with. */
+export function sectionsOf(sections: Container["sections"], keySet = ""): Container["sections"] {
+  const own = [...sections].filter(([name]) => name.startsWith(keySet));
+  return new Map(own.map(([name, bytes]) => [name.slice(keySet.length), bytes]));
+}
+
 /** Steps modulo the number of slots: a rotation can be written in two ways. The one by nothing is not done, 0 is free. */
 function residueOf({ degree }: Scheme): (steps: number) => number {
   return (steps) => ((steps % (degree / 2)) + degree / 2) % (degree / 2);
+}
+
+/** The groups of a plan's Galois keys that are read since it uses one of them. */
+export function groupsUsed({ scheme, galoisSteps, uses = galoisSteps }: KeyedPlan): number[][] {
+  const groups = stepGroups(galoisSteps, scheme.degree, scheme.primes.length);
+  return groups.filter((steps) => steps.some((s) => uses.includes(s)));
 }
 
 /** Rotation steps that share one object of keys. */

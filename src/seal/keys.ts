@@ -4,13 +4,23 @@ import type { ClientView } from "../plan/plan.ts";
 import { savedSeededGaloisKeysBytes, savedSeededRelinKeysBytes } from "../scheme/sizes.ts";
 import { type Container, type Owner, readContainer, sha256, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
-import { type EvaluationKeys, galoisSection, holdKeys, relinSection, stepGroups } from "./evaluation-keys.ts";
+import {
+  type EvaluationKeys,
+  galoisSection,
+  holdKeys,
+  type KeyGroup,
+  relinSection,
+  sectionsOf,
+  stepGroups,
+} from "./evaluation-keys.ts";
 import { type Handle, requireRandomness } from "./library.ts";
 import { refuse, secretKeyMisfit } from "./serialized.ts";
 
 /** What the client's side computes with; plans and client bundles have it. */
 export type ClientPlan = Pick<ClientView, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs"> & {
   readonly cost: { readonly totals: { readonly relinearizations: number } };
+  /** What the names of its keys begin with in their files; nothing unless it is a stage of a plan with client steps. */
+  readonly keySet?: string;
 };
 
 /** A client's keys as files. */
@@ -22,15 +32,39 @@ export interface KeyFiles {
   readonly keyId: string;
 }
 
-/** How many of how many Galois keys are made. */
-export type KeyProgress = (done: number, total: number) => void;
+/** Told of Galois keys that were made: how many. */
+export type KeyProgress = (made: number) => void;
+
+/** One set of keys to be made, with parameters of its own. */
+export interface KeyRequest {
+  readonly context: Context;
+  readonly plan: ClientPlan;
+}
 
 /** Makes new keys for a plan, as files. */
-export function makeKeys(context: Context, plan: ClientPlan, progress: KeyProgress = () => {}): KeyFiles {
-  return generate(context, plan, (generator, owner, { secretKey, publicKey }) => {
-    const evaluationKeys = evaluationKeysFile(context, plan, generator, owner, progress);
-    return { secretKey, publicKey, evaluationKeys, keyId: owner.keyId };
-  });
+export function makeKeys(context: Context, plan: ClientPlan, progress?: KeyProgress): KeyFiles {
+  return makeKeySets([{ context, plan }], progress);
+}
+
+/** Makes several sets of new keys of one plan, as files that hold them all. */
+export function makeKeySets(requests: readonly KeyRequest[], progress: KeyProgress = () => {}): KeyFiles {
+  const drawn: Drawn[] = [];
+  try {
+    for (const request of requests) drawn.push(draw(request));
+    const owner: Owner = { planId: requests[0]!.plan.id, keyId: keyIdOf(drawn) };
+    const file = (kind: "secret-key" | "public-key", name: string, content: (d: Drawn) => Uint8Array) => {
+      const sections = drawn.map((d) => ({ name: `${d.plan.keySet ?? ""}${name}`, bytes: content(d).length }));
+      return writeContainer(kind, owner, sections, (i) => content(drawn[i]!));
+    };
+    return {
+      secretKey: file("secret-key", "secret", (d) => d.secret),
+      publicKey: file("public-key", "public", (d) => d.open),
+      evaluationKeys: evaluationKeysFile(drawn, owner, progress),
+      keyId: owner.keyId,
+    };
+  } finally {
+    for (const { context, generator } of drawn) context.seal.release(generator);
+  }
 }
 
 /**
@@ -42,92 +76,83 @@ export function makeSessionKeys(
   plan: ClientPlan,
   progress: KeyProgress = () => {},
 ): { readonly secretKey: Uint8Array; readonly evaluation: EvaluationKeys } {
-  return generate(context, plan, (generator, { keyId }, { secretKey }) => {
-    const relinearization = plan.cost.totals.relinearizations > 0 ? generator.createRelinKeys() : undefined;
-    const groups = eachGroup(context, plan, progress, (steps) => {
-      return { steps, keys: generator.createGaloisKeysWithSteps(Int32Array.from(steps)) };
-    });
-    return {
-      secretKey,
-      evaluation: holdKeys(
-        context,
-        keyId,
-        relinearization,
-        groups.map((group) => group.make()),
-      ),
-    };
-  });
-}
-
-type SmallFiles = Pick<KeyFiles, "secretKey" | "publicKey">;
-
-/** Draws a secret key, and names it by its public key. */
-function generate<T>(
-  context: Context,
-  plan: ClientPlan,
-  use: (generator: KeyGenerator, owner: Owner, files: SmallFiles) => T,
-): T {
-  requireRandomness();
-  const { seal, handle } = context;
-  const none = seal.api.ComprModeType.none;
-  return seal.guard("making keys", () =>
-    seal.using(new seal.api.KeyGenerator(handle), (generator) => {
-      const secret: Uint8Array = seal.using(generator.secretKey(), (key) => key.saveToArray(none));
-      const open: Uint8Array = seal.using(generator.createPublicKey(), (key) => key.saveToArray(none));
-      const owner: Owner = { planId: plan.id, keyId: Buffer.from(sha256(open)).toString("hex").slice(0, 32) };
-      const file = (name: string, kind: "secret-key" | "public-key", bytes: Uint8Array) =>
-        writeContainer(kind, owner, [{ name, bytes: bytes.length }], () => bytes);
-      return use(generator, owner, {
-        secretKey: file("secret", "secret-key", secret),
-        publicKey: file("public", "public-key", open),
+  const drawn = draw({ context, plan });
+  const { generator, secret } = drawn;
+  return context.seal.guard("making keys", () =>
+    context.seal.using(generator, () => {
+      const owner: Owner = { planId: plan.id, keyId: keyIdOf([drawn]) };
+      const name = `${plan.keySet ?? ""}secret`;
+      const relinearization = plan.cost.totals.relinearizations > 0 ? generator.createRelinKeys() : undefined;
+      const groups = groupsOf(drawn).map((steps): KeyGroup => {
+        const keys = generator.createGaloisKeysWithSteps(Int32Array.from(steps));
+        progress(steps.length);
+        return { steps, keys };
       });
+      return {
+        secretKey: writeContainer("secret-key", owner, [{ name, bytes: secret.length }], () => secret),
+        evaluation: holdKeys(context, owner.keyId, relinearization, groups),
+      };
     }),
   );
 }
 
-/** What is to be made of each group of rotation steps, one after another. */
-function eachGroup<T>(
-  { scheme }: Context,
-  { galoisSteps }: ClientPlan,
-  progress: KeyProgress,
-  make: (steps: readonly number[]) => T,
-): { readonly steps: readonly number[]; make(): T }[] {
-  let done = 0;
-  progress(done, galoisSteps.length);
-  return stepGroups(galoisSteps, scheme.degree, scheme.primes.length).map((steps) => ({
-    steps,
-    make: () => {
-      const made = make(steps);
-      done += steps.length;
-      progress(done, galoisSteps.length);
-      return made;
-    },
-  }));
+/** A secret key that was drawn, and what makes the others of it. */
+interface Drawn extends KeyRequest {
+  readonly generator: KeyGenerator;
+  readonly secret: Uint8Array;
+  readonly open: Uint8Array;
+}
+
+function draw({ context, plan }: KeyRequest): Drawn {
+  requireRandomness();
+  const { seal, handle } = context;
+  const none = seal.api.ComprModeType.none;
+  return seal.guard("making keys", () => {
+    const generator = new seal.api.KeyGenerator(handle);
+    const secret: Uint8Array = seal.using(generator.secretKey(), (key) => key.saveToArray(none));
+    const open: Uint8Array = seal.using(generator.createPublicKey(), (key) => key.saveToArray(none));
+    return { context, plan, generator, secret, open };
+  });
+}
+
+/** Keys are named by their public keys. */
+function keyIdOf(drawn: readonly Drawn[]): string {
+  return Buffer.from(sha256(Buffer.concat(drawn.map(({ open }) => open))))
+    .toString("hex")
+    .slice(0, 32);
+}
+
+function groupsOf({ context: { scheme }, plan }: KeyRequest): number[][] {
+  return stepGroups(plan.galoisSteps, scheme.degree, scheme.primes.length);
 }
 
 /** Writes one group of Galois keys after the other, so that SEAL never holds more than one. */
-function evaluationKeysFile(
-  context: Context,
-  plan: ClientPlan,
-  generator: KeyGenerator,
-  owner: Owner,
-  progress: KeyProgress,
-): Uint8Array {
-  const { seal, scheme } = context;
-  const none = seal.api.ComprModeType.none;
-  const primes = scheme.primes.length;
-  const save = (keys: Handle & { saveToArray(mode: typeof none): Uint8Array }) =>
-    seal.using(keys, (k) => k.saveToArray(none));
-  const groups = eachGroup(context, plan, progress, (steps) =>
-    save(generator.createGaloisKeysSerializableWithSteps(Int32Array.from(steps))),
-  );
-  const parts = groups.map(({ steps, make }) => {
-    return { name: galoisSection(steps), bytes: savedSeededGaloisKeysBytes(scheme.degree, primes, steps.length), make };
+function evaluationKeysFile(drawn: readonly Drawn[], owner: Owner, progress: KeyProgress): Uint8Array {
+  const parts = drawn.flatMap((set) => {
+    const { context, plan, generator } = set;
+    const { seal, scheme } = context;
+    const { degree } = scheme;
+    const primes = scheme.primes.length;
+    const none = seal.api.ComprModeType.none;
+    const prefix = plan.keySet ?? "";
+    const saved = (make: () => Handle & { saveToArray(mode: typeof none): Uint8Array }) =>
+      seal.guard("making keys", () => seal.using(make(), (keys) => keys.saveToArray(none)));
+    const relinearization = {
+      name: `${prefix}${relinSection}`,
+      bytes: savedSeededRelinKeysBytes(degree, primes),
+      make: () => saved(() => generator.createRelinKeysSerializable()),
+    };
+    const galois = groupsOf(set).map((steps) => ({
+      name: `${prefix}${galoisSection(steps)}`,
+      bytes: savedSeededGaloisKeysBytes(degree, primes, steps.length),
+      make: () => {
+        const bytes = saved(() => generator.createGaloisKeysSerializableWithSteps(Int32Array.from(steps)));
+        progress(steps.length);
+        return bytes;
+      },
+    }));
+    return plan.cost.totals.relinearizations > 0 ? [relinearization, ...galois] : galois;
   });
-  if (plan.cost.totals.relinearizations > 0) {
-    const bytes = savedSeededRelinKeysBytes(scheme.degree, primes);
-    parts.unshift({ name: relinSection, bytes, make: () => save(generator.createRelinKeysSerializable()) });
-  }
   return writeContainer("evaluation-keys", owner, parts, (i) => parts[i]!.make());
 }
 
@@ -139,7 +164,7 @@ export function loadSecretKey(
 ): { readonly keyId: string; readonly key: SecretKey } {
   const what = "the secret key";
   const { keyId, sections } = readContainer(bytes, { what, kind: "secret-key", planId: plan.id });
-  const secret = onlySection(sections, "secret", what);
+  const secret = onlySection(sectionsOf(sections, plan.keySet), "secret", what);
   const { seal, handle, scheme, keyLevel } = context;
   const primes = [...scheme.primes, scheme.specialPrime];
   refuse(secretKeyMisfit(secret, { parmsId: keyLevel, degree: scheme.degree, primes }), what, "the key");

@@ -1,5 +1,6 @@
 import { fail } from "../base/diagnostic.ts";
 import { type Graph, inputNodes, type Node, type NodeId } from "../ir/graph.ts";
+import { parametersOf } from "../plan/key-sets.ts";
 import { dyingAfter, isComputed, isPlaintext } from "../plan/liveness.ts";
 import { cachedPlaintexts } from "../plan/memory.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -22,6 +23,9 @@ export const defaultMemoryLimit = 3.5 * 2 ** 30;
 
 /** Plaintexts are kept in the heap up to this size, since predictions are right to a tenth only. */
 const comfortableHeap = 2.5 * 2 ** 30;
+
+/** What the WebAssembly module starts with. */
+const moduleBytes = 2 ** 24;
 
 /** Bytes by what takes them. All but `cache` must be in SEAL's heap, where nothing that was taken is ever given back. */
 export interface MemoryNeeds {
@@ -50,12 +54,11 @@ export function memoryNeeds({ scheme, galoisSteps, program }: MeasuredPlan, cach
   const primes = topLevel(scheme) + 1;
   const relin = program.nodes.some((node) => node.op === "he_relinearize") ? relinKeyBytes(degree, primes) : 0;
   const keyBytes = galoisKeyBytes(degree, primes);
-  const group = Math.max(0, ...stepGroups(galoisSteps, degree, primes).map((g) => g.length)) * keyBytes;
+  const group = largestGroup(galoisSteps, degree, primes) * keyBytes;
   const cached = cachedPlaintexts(program, degree, cacheBytes);
   const inputs = program.nodes.filter((node) => node.op === "he_input");
   return {
-    // The module itself starts with 16 MiB.
-    context: 2 ** 24 + contextBytes(degree, primes),
+    context: moduleBytes + contextBytes(degree, primes),
     // While a group is loaded, its bytes lie beside it.
     keys: relin + galoisSteps.length * keyBytes + group / 2,
     // Loading makes the new ciphertext before it drops the old one.
@@ -76,22 +79,88 @@ export function memoryNeeds({ scheme, galoisSteps, program }: MeasuredPlan, cach
  * The room to keep plaintexts in, so that the plan stays within its limit. Throws a SealwrightError when it does not fit
  * even without any.
  */
-export function planMemory(
-  plan: MeasuredPlan,
+export function planMemory(plan: MeasuredPlan, options: MemoryOptions = {}): CacheBudget {
+  return plansMemory([plan], options)[0]!;
+}
+
+/**
+ * The same for plans that share an instance of SEAL, those of equal parameters also context, keys and registers. Where there is
+ * not room for the plaintexts of all, the first get it.
+ */
+export function plansMemory(
+  plans: readonly MeasuredPlan[],
   { limitBytes = defaultMemoryLimit, cacheBytes = limitBytes }: MemoryOptions = {},
-): CacheBudget {
-  const bare = memoryNeeds(plan, 0);
+): CacheBudget[] {
+  const bare = shared(plans);
+  checkHeap(bare, limitBytes);
   const heap = total(bare);
-  if (heap > Math.min(limitBytes, defaultMemoryLimit)) {
-    const [largest] = Object.entries(bare).reduce((a, b) => (b[1] > a[1] ? b : a));
-    fail("memory-limit", "nowhere", {
-      neededBytes: heap,
-      limitBytes: Math.min(limitBytes, defaultMemoryLimit),
-      largest,
-    });
+  let bytes = Math.min(cacheBytes, limitBytes - heap);
+  let heapBytes = Math.max(0, Math.min(bytes, comfortableHeap - heap));
+  return plans.map((plan, i) => {
+    const budget = { bytes, heapBytes };
+    const used = i === plans.length - 1 ? 0 : memoryNeeds(plan, bytes).cache;
+    bytes -= used;
+    heapBytes = Math.max(0, heapBytes - used);
+    return budget;
+  });
+}
+
+/** Whether plans can share an instance of SEAL. */
+export function fitTogether(plans: readonly MeasuredPlan[], { limitBytes }: MemoryOptions = {}): boolean {
+  return total(shared(plans)) <= heapLimit(limitBytes);
+}
+
+/** Stops when the contexts of several sets of keys are too large to make the keys. */
+export function checkKeyMemory(
+  plans: readonly Pick<MeasuredPlan, "scheme" | "galoisSteps">[],
+  { limitBytes = defaultMemoryLimit }: MemoryOptions,
+): void {
+  const sizes = plans.map(({ scheme: { degree, primes }, galoisSteps }) => ({
+    context: contextBytes(degree, primes.length),
+    keys: largestGroup(galoisSteps, degree, primes.length) * galoisKeyBytes(degree, primes.length),
+  }));
+  const context = sizes.reduce((sum, size) => sum + size.context, moduleBytes);
+  checkHeap({ ...nothing, context, keys: Math.max(...sizes.map(({ keys }) => keys)) }, limitBytes);
+}
+
+function checkHeap(needs: MemoryNeeds, limitBytes: number): void {
+  const [neededBytes, allowed] = [total(needs), heapLimit(limitBytes)];
+  if (neededBytes <= allowed) return;
+  const [largest] = Object.entries(needs).reduce((a, b) => (b[1] > a[1] ? b : a));
+  fail("memory-limit", "nowhere", { neededBytes, limitBytes: allowed, largest });
+}
+
+function heapLimit(limitBytes = defaultMemoryLimit): number {
+  return Math.min(limitBytes, defaultMemoryLimit);
+}
+
+const nothing: MemoryNeeds = { context: 0, keys: 0, ciphertexts: 0, plaintexts: 0, temporaries: 0, cache: 0 };
+
+/** What plans take of SEAL's heap together, without any cache. */
+function shared(plans: readonly MeasuredPlan[]): MemoryNeeds {
+  const byParameters = new Map<string, MemoryNeeds>();
+  for (const plan of plans) {
+    const name = parametersOf(plan.scheme);
+    byParameters.set(name, combined(byParameters.get(name) ?? nothing, memoryNeeds(plan, 0), Math.max));
   }
-  const bytes = Math.min(cacheBytes, limitBytes - heap);
-  return { bytes, heapBytes: Math.max(0, Math.min(bytes, comfortableHeap - heap)) };
+  const sum = [...byParameters.values()].reduce((a, b) => combined(a, b, (x, y) => x + y), nothing);
+  return { ...sum, context: sum.context - Math.max(0, byParameters.size - 1) * moduleBytes };
+}
+
+function combined(a: MemoryNeeds, b: MemoryNeeds, by: (x: number, y: number) => number): MemoryNeeds {
+  const { context, keys, ciphertexts, plaintexts, temporaries, cache } = a;
+  return {
+    context: by(context, b.context),
+    keys: by(keys, b.keys),
+    ciphertexts: by(ciphertexts, b.ciphertexts),
+    plaintexts: by(plaintexts, b.plaintexts),
+    temporaries: by(temporaries, b.temporaries),
+    cache: by(cache, b.cache),
+  };
+}
+
+function largestGroup(galoisSteps: readonly number[], degree: number, primes: number): number {
+  return Math.max(0, ...stepGroups(galoisSteps, degree, primes).map((group) => group.length));
 }
 
 export function total(needs: MemoryNeeds): number {

@@ -1,6 +1,8 @@
 import { CompilerBug, type Diagnostic, SealwrightError } from "../base/diagnostic.ts";
 import type { Tensors } from "../plan/machine.ts";
+import type { Turn } from "./container.ts";
 import type { ClientPlan, KeyFiles } from "./keys.ts";
+import type { CacheBudget } from "./machine.ts";
 import type { MemoryOptions } from "./memory.ts";
 import type { ServerPlan } from "./server.ts";
 
@@ -11,13 +13,15 @@ export interface Settings extends MemoryOptions {
 
 /** What the worker is asked to do; everything in it can be cloned between threads. */
 export type Request =
-  | { readonly do: "generate-keys"; readonly plan: ClientPlan; readonly settings: Settings }
+  /** Each plan with parameters of its own stands for one set of keys. */
+  | { readonly do: "generate-keys"; readonly plans: readonly ClientPlan[]; readonly settings: Settings }
   | {
       readonly do: "encrypt";
       readonly plan: ClientPlan;
       readonly secretKey: Uint8Array;
       readonly inputs: Tensors;
       readonly clamp: boolean;
+      readonly turn: Turn | undefined;
       readonly settings: Settings;
     }
   | {
@@ -34,9 +38,19 @@ export type Request =
       readonly result: Uint8Array;
       readonly settings: Settings;
     }
-  /** Makes keys and both sides of a plan, for any number of `run`. */
-  | { readonly do: "open"; readonly plan: ClientPlan & ServerPlan; readonly settings: Settings }
-  | { readonly do: "run"; readonly inputs: Tensors; readonly clamp: boolean };
+  /** Makes keys for any number of `run`, a set for each plan; each has parameters of its own. */
+  | { readonly do: "open"; readonly plans: readonly ClientPlan[]; readonly settings: Settings }
+  /**
+   * Computes from clear inputs to clear outputs. The plan is there the first time; with `keep` both its sides stay open under
+   * that number, with as many of its encoded weights as the budget allows.
+   */
+  | {
+      readonly do: "run";
+      readonly plan: (ClientPlan & ServerPlan) | undefined;
+      readonly keep: { readonly as: number; readonly cache: CacheBudget } | undefined;
+      readonly inputs: Tensors;
+      readonly clamp: boolean;
+    };
 
 /** What comes of each request. */
 export interface Answers {
@@ -44,7 +58,7 @@ export interface Answers {
   readonly encrypt: Uint8Array;
   readonly evaluate: Uint8Array;
   readonly decrypt: Tensors;
-  readonly open: { readonly keyId: string };
+  readonly open: undefined;
   readonly run: Tensors;
 }
 

@@ -6,14 +6,19 @@ import type { Plan } from "../plan/plan.ts";
 import { canonicalScales } from "../scheme/parameters.ts";
 import { savedCiphertextBytes } from "../scheme/sizes.ts";
 import { checkParts } from "./client.ts";
-import { readContainer, writeContainer } from "./container.ts";
+import { readContainer, type Turn, writeContainer } from "./container.ts";
 import type { Context } from "./context.ts";
 import { type EvaluationKeys, loadEvaluationKeys } from "./evaluation-keys.ts";
-import { type CacheBudget, plaintextCache, type SealCipher, sealEvaluator } from "./machine.ts";
+import { type CacheBudget, plaintextCache, type SealCipher, type SealEvaluator, sealEvaluator } from "./machine.ts";
 import { partsOf, sectionOf } from "./ports.ts";
 
 /** What the server needs of a plan. */
-export type ServerPlan = Pick<Plan, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs" | "program">;
+export type ServerPlan = Pick<Plan, "id" | "scheme" | "galoisSteps" | "inputs" | "outputs" | "program" | "blinded"> & {
+  /** As for a client. */
+  readonly keySet?: string;
+  /** Which of its rotation steps are needed of its keys, where others share them; all unless said. */
+  readonly uses?: readonly number[];
+};
 
 export interface ServerOptions {
   /** Encoded plaintexts to keep between evaluations. Default none. */
@@ -32,25 +37,42 @@ export interface Server {
   dispose(): void;
 }
 
-/** Opens the server side of a plan with a client's evaluation keys: a file, or keys in memory, which it then owns. */
+/** A client's keys and SEAL's memory to compute with them, for plans of equal parameters one after another. */
+export interface Bench {
+  readonly keys: EvaluationKeys;
+  readonly machine: SealEvaluator;
+  dispose(): void;
+}
+
+/** Makes a bench of keys in memory, which it then owns. */
+export function openBench(context: Context, keys: EvaluationKeys, galoisSteps: readonly number[]): Bench {
+  const machine = sealEvaluator(context, keys, galoisSteps);
+  const dispose = () => {
+    machine.dispose();
+    keys.dispose();
+  };
+  return { keys, machine, dispose };
+}
+
+/** Opens the server side of a plan with a client's evaluation keys in a file, or on a bench that others use, too. */
 export function openServer(
   context: Context,
   plan: ServerPlan,
-  evaluationKeys: Uint8Array | EvaluationKeys,
+  evaluationKeys: Uint8Array | Bench,
   { cache = { bytes: 0, heapBytes: 0 } }: ServerOptions = {},
 ): Server {
   const { program } = plan;
   const relinearizes = program.nodes.some((node) => node.op === "he_relinearize");
-  const keys =
+  const own =
     evaluationKeys instanceof Uint8Array
-      ? loadEvaluationKeys(context, plan, evaluationKeys, relinearizes)
-      : evaluationKeys;
-  const machine = sealEvaluator(context, keys, plan.galoisSteps);
+      ? openBench(context, loadEvaluationKeys(context, plan, evaluationKeys, relinearizes), plan.galoisSteps)
+      : undefined;
+  const { keys, machine } = own ?? (evaluationKeys as Bench);
   const plaintexts = plaintextCache(context, machine, cache);
   /** Where each layer's weights go, as long as an evaluation may have to encode them again. */
   const placed = new Map<NodeId, LayerConstants>();
   const constants = (node: NodeOf<"he_layer">): LayerConstants => {
-    const known = placed.get(node.id) ?? layerConstants(program, node);
+    const known = placed.get(node.id) ?? layerConstants(program, node, plan.blinded?.get(node.id));
     placed.set(node.id, known);
     return known;
   };
@@ -78,14 +100,14 @@ export function openServer(
     }
   };
 
-  const save = (results: ReadonlyMap<string, readonly SealCipher[]>): Uint8Array => {
+  const save = (results: ReadonlyMap<string, readonly SealCipher[]>, turn: Turn | undefined): Uint8Array => {
     const parts = partsOf(plan.outputs);
     const scales = canonicalScales(plan.scheme);
     const sections = parts.map(({ port, section }) => ({
       name: section,
       bytes: savedCiphertextBytes(plan.scheme.degree, port.level + 1),
     }));
-    return writeContainer("result", { planId: plan.id, keyId: keys.keyId }, sections, (i) => {
+    return writeContainer("result", { planId: plan.id, keyId: keys.keyId, turn }, sections, (i) => {
       const { port, part, section } = parts[i]!;
       const cipher = results.get(port.name)?.[part];
       invariant(cipher !== undefined, `the program does not compute '${section}'`);
@@ -103,7 +125,8 @@ export function openServer(
     keyId: keys.keyId,
     evaluate(ciphertexts, hooks = {}) {
       const what = "the encrypted inputs";
-      const { keyId: found, sections } = readContainer(ciphertexts, { what, kind: "ciphertexts", planId: plan.id });
+      const expected = { what, kind: "ciphertexts", planId: plan.id } as const;
+      const { keyId: found, turn, sections } = readContainer(ciphertexts, expected);
       if (found !== keys.keyId) fail("foreign-keys", "nowhere", { what, found, needed: keys.keyId });
       checkParts(context, plan.inputs, sections, what, true);
       const inputs = load(sections);
@@ -112,15 +135,14 @@ export function openServer(
         const results = execute(program, machine, inputs, constants, { hooks, plaintexts });
         if (encoded.every((node) => plaintexts.get(node.id) !== undefined)) placed.clear();
         for (const parts of results.values()) for (const part of parts) freed.add(part);
-        return save(results);
+        return save(results, turn);
       } finally {
         if (context.seal.lost === undefined) for (const cipher of freed) machine.free(cipher);
       }
     },
     dispose() {
       plaintexts.clear();
-      machine.dispose();
-      keys.dispose();
+      own?.dispose();
     },
   };
 }

@@ -34,4 +34,19 @@ export const fitCodes = {
       `'${p.layer}' (${p.op}) is given ${p.value}, outside ${p.low} .. ${p.high}, where its polynomial was fitted: the result may be far off`,
     help: "calibrate ranges on data that has inputs like this one, or state a wider range with @range(low, high)",
   }),
+  "client-range-by-intervals": code<{ layers: readonly string[]; largest: number }>({
+    id: "SW235",
+    severity: "warning",
+    exit: 8,
+    message: (p) =>
+      `nothing was observed of ${named(p.layers)}, which the client encrypts within all that is possible, up to ${p.largest.toPrecision(2)}: so large a range costs precision`,
+    help: "run 'sealwright calibrate-ranges' on data first: observed ranges are far smaller after a few layers; or state them with @range(low, high)",
+  }),
 } as const;
+
+/** `'a', 'b' and 7 more`. */
+function named(layers: readonly string[]): string {
+  const most = 3;
+  const shown = layers.slice(0, most).map((name) => `'${name}'`);
+  return layers.length > most ? `${shown.join(", ")} and ${layers.length - most} more` : shown.join(", ");
+}

@@ -120,12 +120,12 @@ export const planCodes = {
     message: (p) => `the plan states ${p.stated} as its ${p.what}, its program has ${p.counted}`,
     help: again,
   }),
-  "rounds-in-files": code<object>({
+  "no-server-rounds": code<object>({
     id: "SW731",
     severity: "error",
     exit: 4,
-    message: () => "the plan has client steps, and keys and ciphertexts in files are for plans without",
-    help: "'sealwright run' computes all its rounds, client and server in one process",
+    message: () => "the client computes all layers of the plan, so there is nothing to encrypt or send",
+    help: "'sealwright run PLAN --machine float' computes it",
   }),
   "plan-id-mismatch": code<{ expected: string; found: string }>({
     id: "SW730",

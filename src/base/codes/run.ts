@@ -218,6 +218,35 @@ export const runCodes = {
       `output '${p.name}' decrypts to ${p.found.toPrecision(4)}, beyond ${p.limit.toPrecision(4)}, so it is not trustworthy`,
     help: "the result is damaged or foreign, or values overflowed: check the keys, and that the inputs are in the declared range",
   }),
+  "message-out-of-turn": code<{ what: string; round: number; expected: number; rounds: number }>({
+    id: "SW860",
+    severity: "error",
+    exit: 6,
+    message: (p) =>
+      `${p.what} is of round ${p.round}, ${p.expected > p.rounds ? `but all ${p.rounds} rounds were done` : `expected is that of round ${p.expected} of ${p.rounds}`}`,
+    help: "no stage is computed twice or out of order with the same state; give the message that comes next, or begin again with 'sealwright encrypt' and a new state",
+  }),
+  "foreign-session": code<{ what: string; found: string; needed: string }>({
+    id: "SW861",
+    severity: "error",
+    exit: 6,
+    message: (p) => `${p.what} belongs to session ${p.found}, the state is that of session ${p.needed}`,
+    help: "each 'sealwright encrypt' begins a session, which needs a state of its own on both sides",
+  }),
+  "message-without-turn": code<{ what: string }>({
+    id: "SW862",
+    severity: "error",
+    exit: 3,
+    message: (p) => `${p.what} does not say which session and round it belongs to`,
+    help: "give a file that 'sealwright encrypt', 'evaluate' or 'step' wrote for a plan with client steps",
+  }),
+  "state-in-use": code<{ path: string; lock: string }>({
+    id: "SW863",
+    severity: "error",
+    exit: 7,
+    message: (p) => `another command is using the state '${p.path}'`,
+    help: (p) => `wait until it is done; if none is running, one was killed: remove '${p.lock}' and try again`,
+  }),
 } as const;
 
 function mebibytes(bytes: number): string {

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { fail } from "../../base/diagnostic.ts";
 import { calibrateGraph } from "../../driver/calibrate-ranges.ts";
 import { readSource } from "../../driver/read-model.ts";
@@ -6,7 +6,7 @@ import { maxRangesBytes, type StoredRanges, writeRanges } from "../../ir/ranges-
 import { inputPorts } from "../../plan/inputs.ts";
 import { counted } from "../../report/quantities.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
-import { repeated } from "../flags.ts";
+import { readCount, repeated } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { openModel } from "../model-source.ts";
 import { addOnnxFlags, type OnnxFlags } from "../onnx-flags.ts";
@@ -67,10 +67,4 @@ export function calibrateRangesCommand(io: Io): Command {
 
 function summary({ model, samples, layers }: StoredRanges, output: string) {
   return { format: "sealwright-calibration", version: 1, model, output, samples, layers: layers.size };
-}
-
-function readCount(text: string): number {
-  const count = /^\d{1,15}$/.test(text) ? Number(text) : 0;
-  if (count < 1) throw new InvalidArgumentError("A count is an integer from 1.");
-  return count;
 }

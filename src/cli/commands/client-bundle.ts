@@ -1,6 +1,9 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { writeBundle } from "../../plan/bundle.ts";
+import { clientRounds } from "../../plan/client-rounds.ts";
+import { isRoundsPlan } from "../../plan/rounds.ts";
+import { writeRoundsBundle } from "../../plan/rounds-bundle.ts";
 import { formatBytes } from "../../report/quantities.ts";
 import type { Io } from "../io.ts";
 import { loadPlanFile } from "../load-plan.ts";
@@ -26,7 +29,7 @@ export function clientBundleCommand(io: Io): Command {
       const options = { force: flags.force, inputs: [path] };
       checkOutput(io, output, options);
       const plan = loadPlanFile(io, path, flags);
-      const bytes = writeBundle(plan);
+      const bytes = isRoundsPlan(plan) ? writeRoundsBundle(clientRounds(plan)) : writeBundle(plan);
       writeFiles(io, [{ path: output, bytes }], options);
       if (flags.json) io.out(`${JSON.stringify({ planId: plan.id, output, bytes: bytes.length })}\n`);
       else io.err(`wrote ${output} (${formatBytes(bytes.length)})\n`);

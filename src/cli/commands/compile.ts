@@ -9,7 +9,8 @@ import { isRoundsPlan, type RoundsPlan } from "../../plan/rounds.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { insecureBanner } from "../../report/inspect-table.ts";
 import { counted, formatBytes, formatTime } from "../../report/quantities.ts";
-import { roundReports, roundsJson, roundTotals } from "../../report/rounds.ts";
+import { roundReports, roundsJson, roundsTime, roundTotals } from "../../report/rounds.ts";
+import type { CostTable } from "../../scheme/cost-table.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
@@ -50,10 +51,11 @@ export function compileCommand(io: Io): Command {
       }
       const { plan, bytes, diagnostics } = compileAny(model, watch.observer);
       writeFiles(io, [{ path: output, bytes }], target(opened()));
+      const costs = model.settings.costTable;
       if (isRoundsPlan(plan)) {
-        if (flags.json) io.out(`${JSON.stringify(roundsJson(plan, bytes.length))}\n`);
-        else io.err(`${renderDiagnostics(diagnostics)}${roundsSummary(plan, output, bytes.length)}`);
-      } else if (flags.json) io.out(`${JSON.stringify(inspectJson(plan, bytes.length))}\n`);
+        if (flags.json) io.out(`${JSON.stringify(roundsJson(plan, bytes.length, costs))}\n`);
+        else io.err(`${renderDiagnostics(diagnostics)}${roundsSummary(plan, output, bytes.length, costs)}`);
+      } else if (flags.json) io.out(`${JSON.stringify(inspectJson(plan, bytes.length, undefined, [], costs))}\n`);
       else io.err(`${renderDiagnostics(diagnostics)}${summary(plan, output, bytes.length)}`);
     } finally {
       watch.finish();
@@ -61,11 +63,12 @@ export function compileCommand(io: Io): Command {
   });
 }
 
-function roundsSummary(plan: RoundsPlan, output: string, bytes: number): string {
-  const { rotations, milliseconds } = roundTotals(roundReports(plan));
+function roundsSummary(plan: RoundsPlan, output: string, bytes: number, costs: CostTable): string {
+  const { rotations } = roundTotals(roundReports(plan));
+  const { server, total } = roundsTime(plan, costs);
   return (
     `wrote ${output} (${formatBytes(bytes)}): ${counted(plan.rounds.length, "round")}, ${counted(rotations, "rotation")}, ` +
-    `about ${formatTime(milliseconds)} on the server; 'sealwright inspect' lists what each round reveals\n`
+    `about ${formatTime(server)} on the server and ${formatTime(total)} end to end; 'sealwright inspect' lists what each round reveals\n`
   );
 }
 

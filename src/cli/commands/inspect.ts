@@ -9,7 +9,7 @@ import { explainLayer, layerNames } from "../../report/explain-layer.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
 import { inspectTable } from "../../report/inspect-table.ts";
 import { keyChoiceRows } from "../../report/pareto.ts";
-import { roundsJson, roundsTable } from "../../report/rounds.ts";
+import { roundsCostTable, roundsJson, roundsTable } from "../../report/rounds.ts";
 import { skipRows } from "../../report/skip-table.ts";
 import { stageJson, stageTable } from "../../report/stage.ts";
 import { costTableFor } from "../cost-tables.ts";
@@ -55,7 +55,12 @@ export function inspectCommand(io: Io): Command {
         const hint = "leave it out; --json shows each round's plan in full";
         fail("bad-usage", "nowhere", { text: `${option} is for plans without client steps`, hint });
       }
-      io.out(flags.json ? `${JSON.stringify(roundsJson(plan, bytes.length))}\n` : roundsTable(plan, bytes.length));
+      const costs = costTableFor(io, roundsCostTable(plan), flags.costTable);
+      io.out(
+        flags.json
+          ? `${JSON.stringify(roundsJson(plan, bytes.length, costs))}\n`
+          : roundsTable(plan, bytes.length, costs),
+      );
       return;
     }
     if (flags.explain !== undefined) {
@@ -64,12 +69,13 @@ export function inspectCommand(io: Io): Command {
       io.out(flags.json ? `${JSON.stringify({ layer, text })}\n` : text);
       return;
     }
-    const keys = flags.keys ? keyChoiceRows(plan, costTableFor(io, plan.cost.costTable, flags.costTable)) : undefined;
-    const skips = skipRows(measureSkips(plan.source, plan.scheme.degree), plan.cost.layers);
+    const costs = costTableFor(io, plan.cost.costTable, flags.costTable);
+    const keys = flags.keys ? keyChoiceRows(plan, costs) : undefined;
+    const skips = skipRows(measureSkips(plan.source, plan.scheme.degree), plan.cost.layers, plan.inputs);
     io.out(
       flags.json
-        ? `${JSON.stringify(inspectJson(plan, bytes.length, keys, skips))}\n`
-        : inspectTable(plan, bytes.length, keys, skips),
+        ? `${JSON.stringify(inspectJson(plan, bytes.length, keys, skips, costs))}\n`
+        : inspectTable(plan, bytes.length, keys, skips, costs),
     );
   });
 }

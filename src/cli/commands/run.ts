@@ -5,14 +5,14 @@ import { evaluate } from "../../ir/evaluate.ts";
 import { inputPorts } from "../../plan/inputs.ts";
 import type { Tensors } from "../../plan/machine.ts";
 import type { Plan, ValuePort } from "../../plan/plan.ts";
-import { isRoundsPlan } from "../../plan/rounds.ts";
+import { isRoundsPlan, type RoundsPlan } from "../../plan/rounds.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadNetwork, loadPlan } from "../load-plan.ts";
 import { addModelFlags, type ModelFlags } from "../model-source.ts";
 import { inputPaths, readInputs } from "../tensors-in.ts";
-import { deliver, outputTargets } from "../tensors-out.ts";
+import { deliver, outputTargets, type Shown, weakestOf } from "../tensors-out.ts";
 
 interface Flags extends ModelFlags {
   readonly input: readonly string[];
@@ -45,11 +45,11 @@ export function runCommand(io: Io): Command {
     .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
     .option("-f, --force", "replace files that exist");
   return addModelFlags(command).action(async (path: string, flags: Flags) => {
-    const { inputs: ports, outputs: results, plan, compute } = loadRunnable(io, path, flags);
+    const { inputs: ports, outputs: results, plan, fitted, compute } = loadRunnable(io, path, flags);
     const target = { force: flags.force, inputs: [path, ...inputPaths(io, ports, flags.input)] };
     const targets = outputTargets(io, results, flags.output ?? [], target);
     const inputs = readInputs(io, ports, flags.input, { clamp: flags.clamp ?? false });
-    if (plan !== undefined) io.err(renderDiagnostics(outsideFits(plan, inputs)));
+    if (fitted !== undefined) io.err(renderDiagnostics(outsideFits(fitted, inputs)));
     io.progress(`running on ${flags.machine}`);
     const outputs = await compute(inputs);
     io.progress(undefined);
@@ -61,7 +61,10 @@ export function runCommand(io: Io): Command {
 interface Runnable {
   readonly inputs: readonly ValuePort[];
   readonly outputs: readonly { readonly name: string }[];
-  readonly plan?: Plan;
+  /** What results say of the plan. */
+  readonly plan?: Shown | undefined;
+  /** What may have polynomials that inputs can lead outside the ranges of. */
+  readonly fitted?: Plan | RoundsPlan;
   compute(inputs: Tensors): Promise<Tensors>;
 }
 
@@ -75,9 +78,12 @@ function loadRunnable(io: Io, path: string, flags: Flags): Runnable {
     return {
       inputs: inputPorts(plan.source),
       outputs: plan.outputs,
+      plan: weakestOf(plan),
+      fitted: plan,
       compute: (given) => runAllRounds(plan, given, flags.machine, sealOptions(io, flags)),
     };
   }
   const { inputs, outputs } = plan;
-  return { inputs, outputs, plan, compute: (given) => runPlan(plan, given, flags.machine, sealOptions(io, flags)) };
+  const compute = (given: Tensors) => runPlan(plan, given, flags.machine, sealOptions(io, flags));
+  return { inputs, outputs, plan, fitted: plan, compute };
 }

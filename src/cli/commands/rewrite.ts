@@ -1,0 +1,68 @@
+import { basename, dirname, join } from "node:path";
+import { Command, Option } from "commander";
+import { fail } from "../../base/diagnostic.ts";
+import { readSource } from "../../driver/read-model.ts";
+import { rewriteGraph } from "../../driver/rewrite-model.ts";
+import { inputPorts } from "../../plan/inputs.ts";
+import { rewrittenJson, rewrittenText } from "../../report/rewritten-skips.ts";
+import { writeSafetensors } from "../../weights/safetensors.ts";
+import { renderDiagnostics } from "../diagnostics.ts";
+import { readCount, repeated } from "../flags.ts";
+import type { Io } from "../io.ts";
+import { openModel } from "../model-source.ts";
+import { addOnnxFlags, type OnnxFlags } from "../onnx-flags.ts";
+import { sampleFiles, samplesOf } from "../sample-files.ts";
+import { checkOutput, type OutputFile, writeFiles } from "../write-file.ts";
+
+interface Flags extends OnnxFlags {
+  readonly data: readonly string[];
+  readonly output: string;
+  readonly limit: number;
+  readonly clamp?: boolean;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** `sealwright rewrite`: a network that is cheaper under encryption and nearly the same, as a model to tune. */
+export function rewriteCommand(io: Io): Command {
+  const command = new Command("rewrite")
+    .description("replace a network's skips by Dirac convolutions fitted to data, as a new model to be tuned")
+    .argument("<model>", "a model: .hen text or ONNX")
+    .addOption(new Option("--skips <how>", "what becomes of skips").choices(["dirac"]).makeOptionMandatory())
+    .requiredOption(
+      "-d, --data <path>",
+      "inputs: .npy, .npz with an array per input, or a folder of them (may be repeated)",
+      repeated,
+    )
+    .requiredOption("-o, --output <file>", "where the text goes; its weights go beside it, with .safetensors")
+    .addOption(new Option("--limit <count>", "take no more samples than this").argParser(readCount).default(200))
+    .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
+    .option("-f, --force", "replace files that exist")
+    .addHelpText("after", "\nThe network no longer computes what it did: tune the new model before you rely on it.");
+  return addOnnxFlags(command).action((path: string, flags: Flags) => {
+    const { output } = flags;
+    const weightsFile = `${basename(output).replace(/\.hen$/i, "")}.safetensors`;
+    const weightsPath = join(dirname(output), weightsFile);
+    const { source, opened } = openModel(io, path, flags);
+    const data = sampleFiles(io, flags.data);
+    const target = (inputs: readonly string[]) => ({ force: flags.force, inputs: [...inputs, ...data] });
+    for (const file of [output, weightsPath]) checkOutput(io, file, target([path]));
+    if (data.length === 0) fail("no-samples", "nowhere", { path: flags.data.map((p) => `'${p}'`).join(", ") });
+
+    const model = readSource(source);
+    const samples = samplesOf(io, data, inputPorts(model.graph), flags.limit);
+    const made = rewriteGraph(model, samples, weightsFile, flags);
+    io.progress(undefined);
+    const files: OutputFile[] = [{ path: output, bytes: made.text }];
+    // The text last: where it is, its weights are.
+    if (made.weights.size > 0) files.unshift({ path: weightsPath, bytes: writeSafetensors(made.weights) });
+    writeFiles(io, files, target(opened()));
+    if (flags.json) {
+      const paths = files.map((file) => file.path);
+      io.out(`${JSON.stringify({ format: "sealwright-rewrite", version: 1, files: paths, ...rewrittenJson(made) })}\n`);
+    } else {
+      io.out(rewrittenText(made));
+      io.err(`${renderDiagnostics(made.diagnostics)}wrote ${files.map((file) => file.path).join(" and ")}\n`);
+    }
+  });
+}
