@@ -3,6 +3,7 @@ import { rewrite } from "../src/ir/rewrite.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import { type LayerPlan, writeLayerPlan } from "../src/packing/layer-plan.ts";
 import { defaultCostTable } from "../src/scheme/cost-table.ts";
+import { knownPacking } from "./known-packings.ts";
 import type { PackFeatures } from "./pack-candidates.ts";
 import { packCosts } from "./pack-costs.ts";
 import { fewestKeys } from "./pack-keys.ts";
@@ -46,8 +47,11 @@ export const pack = definePass({
     const { degree, costTable = defaultCostTable, bandwidth } = settings;
     const features = (node: Node) => featuresOf(node, options);
     const slots = degree / 2;
+    const how = JSON.stringify([degree, bandwidth, options]);
     const search = (network: Graph): Packing =>
-      searchPacking({ graph: network, slots, costs: packCosts(network, degree, costTable, bandwidth), features });
+      knownPacking(network, costTable, how, () =>
+        searchPacking({ graph: network, slots, costs: packCosts(network, degree, costTable, bandwidth), features }),
+      );
     const { graph: sent, packing } =
       options.client && options.again ? sendAgain(graph, search) : { graph, packing: search(graph) };
     const decisions = fewestKeys(sent, packing.decisions, slots);
