@@ -5,6 +5,7 @@
  *     npm run bench -- --slots 4096,8192    counts for these rings only
  *     npm run bench -- --counts             no times
  *     npm run bench -- --write              writes docs/benchmarks.md, too
+ *     npm run bench -- pruning              accuracy against cost of pruned networks (pruning.ts)
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -15,6 +16,11 @@ import { type CountRow, countNetwork } from "./count.ts";
 import type { Measured } from "./measure.ts";
 import { type BenchNetwork, networks } from "./networks.ts";
 import { countColumns, measuredColumns, tablesPage } from "./tables.ts";
+
+if (process.argv[2] === "pruning") {
+  const script = fileURLToPath(new URL("pruning.ts", import.meta.url));
+  process.exit(spawnSync(process.execPath, [script, ...process.argv.slice(3)], { stdio: "inherit" }).status ?? 1);
+}
 
 const { values: flags, positionals: names } = parseArgs({
   allowPositionals: true,

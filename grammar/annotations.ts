@@ -1,6 +1,8 @@
+import { blockSizes, isBlockSize } from "../src/base/circulant.ts";
 import { type Problem, problem } from "../src/base/diagnostic.ts";
 import { activationChoice, activationChoices } from "../src/ir/activation-choice.ts";
 import type { Annotation } from "../src/ir/graph.ts";
+import { type GroupKind, groupKinds } from "../src/ir/weight-groups.ts";
 
 /** What an annotation may say and whom it speaks to. */
 export interface AnnotationSpec {
@@ -16,8 +18,40 @@ export interface AnnotationSpec {
 
 /** Every annotation, by name. What their arguments mean is up to the pass they speak to. */
 export const annotationSpecs: ReadonlyMap<string, AnnotationSpec> = new Map<string, AnnotationSpec>([
-  ["prune", { doc: "Drop weights that matter least.", on: "weights", positional: 1, named: ["keep"] }],
-  ["circulant", { doc: "Make the weight block-circulant.", on: "weights", positional: 0, named: ["block"] }],
+  [
+    "prune",
+    {
+      doc: "Make weights zero so that rotations fall away: which groups of them, and the share of the weights to keep.",
+      on: "weights",
+      positional: 1,
+      named: ["keep"],
+      check: ({ positional: [kind = "aligned"], named: { keep = 0.5 } }) =>
+        groupKinds.includes(kind as GroupKind) && typeof keep === "number" && keep > 0 && keep <= 1
+          ? undefined
+          : problem("bad-setting", {
+              key: "@prune",
+              found: `${kind}, keep = ${keep}`,
+              allowed: `one of ${groupKinds.join(", ")}, keep = a share above 0 and at most 1`,
+            }),
+    },
+  ],
+  [
+    "circulant",
+    {
+      doc: "Make the weight block-circulant, with blocks of so many channels.",
+      on: "weights",
+      positional: 0,
+      named: ["block"],
+      check: ({ named: { block } }) =>
+        isBlockSize(block)
+          ? undefined
+          : problem("bad-setting", {
+              key: "@circulant",
+              found: block === undefined ? "without a block" : `block = ${block}`,
+              allowed: blockSizes.join(", "),
+            }),
+    },
+  ],
   [
     "range",
     {
@@ -67,7 +101,7 @@ export const annotationSpecs: ReadonlyMap<string, AnnotationSpec> = new Map<stri
       doc: "Ways of saving rotations that this layer may use; all of them when nothing is said.",
       on: "result",
       positional: 0,
-      named: ["mixing", "complex", "windows", "client"],
+      named: ["mixing", "complex", "windows", "client", "spectral"],
     },
   ],
   [

@@ -2,6 +2,7 @@ import type { Graph, Node } from "../src/ir/graph.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import type { CostTable } from "../src/scheme/cost-table.ts";
 import type { Packing } from "./pack-search.ts";
+import { repeatingBlock } from "./pack-spectral.ts";
 
 /** Packings that are kept for one cost table; the rounds of a network, and what it is tried as, are mostly alike. */
 const mostKept = 64;
@@ -10,7 +11,8 @@ const kept = new WeakMap<CostTable, Map<string, Packing>>();
 
 /**
  * The packing of a network, searched for once for all networks that differ in weights and names alone: how a network is packed
- * depends on which weights are zero, not on what the others are. `how` says all else that the search depends on.
+ * depends on which weights are zero and which of a convolution's are alike, not on what the others are. `how` says all else that
+ * the search depends on.
  */
 export function knownPacking(graph: Graph, costTable: CostTable, how: string, search: () => Packing): Packing {
   const form = formOf(graph);
@@ -36,6 +38,8 @@ function formOf({ nodes, outputs }: Graph): string | undefined {
 
 function nodeForm(node: Node): unknown {
   const { op, inputs, annotations } = node;
+  const { shape } = op === "constant" ? node.attrs.data : { shape: [] };
+  const block = op === "constant" && shape.length === 4 ? repeatingBlock(node.attrs.data) : 1;
   const isData = op === "constant" || op === "input";
-  return [op, inputs, isData ? shapeOf(node.type) : node.attrs, annotations];
+  return [op, inputs, isData ? shapeOf(node.type) : node.attrs, annotations, block];
 }

@@ -81,10 +81,19 @@ class Lowering {
       const source = nodeAt(this.#graph, node);
       const { shape, layout } = leveled(source);
       const attrs = { shape, layout: printLayout(layout) };
-      const inputs = this.#parts.get(node)!;
+      const parts = this.#parts.get(node)!;
+      const inputs = layout.coefficients ? this.masked(source, printLayout(layout), parts) : parts;
       this.#out.output(name, this.#out.add({ op: "he_output", inputs, attrs, name, span: source.span }));
     }
     return this.#out.build();
+  }
+
+  /** What kernels leave beyond the pixels of a result are sums over parts of windows, which say more about weights. */
+  private masked(node: Node, layout: string, parts: readonly NodeId[]): NodeId[] {
+    return parts.map((x, part) => {
+      const low = this.#he.atLevel(node, x, 0);
+      return this.#out.add({ op: "he_mask", inputs: [low], attrs: { layout, part }, ...named(node, "masked") });
+    });
   }
 
   lower(node: Node): void {

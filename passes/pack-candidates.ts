@@ -24,6 +24,8 @@ export interface PackFeatures {
   readonly windows: boolean;
   /** Layouts of model inputs chosen by the layers that read them. */
   readonly client: boolean;
+  /** Convolutions between client steps on coefficients. Results are then hidden where they carry nothing. */
+  readonly spectral: boolean;
 }
 
 export interface Operand {

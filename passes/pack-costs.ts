@@ -4,7 +4,7 @@ import { opNamed } from "../src/ops/index.ts";
 import type { OpCosts } from "../src/packing/layer-request.ts";
 import type { CostTable } from "../src/scheme/cost-table.ts";
 import type { Layout } from "../src/scheme/layout.ts";
-import { savedSeededCiphertextBytes } from "../src/scheme/sizes.ts";
+import { savedCiphertextBytes, savedSeededCiphertextBytes } from "../src/scheme/sizes.ts";
 
 /** What operations cost at each layer of a network, before its levels are assigned: levels follow from what is behind it. */
 export interface PackCosts {
@@ -16,6 +16,8 @@ export interface PackCosts {
   extraLevel(node: Node): number;
   /** Encrypting and sending a model input. */
   input(node: Node, layout: Pick<Layout, "ciphertexts" | "complex">): number;
+  /** Masking, returning and decrypting one ciphertext of a result. */
+  output(node: Node): number;
 }
 
 /** `bandwidth` is in megabits per second. */
@@ -47,6 +49,11 @@ export function packCosts(graph: Graph, degree: number, table: CostTable, bandwi
       const bytes = savedSeededCiphertextBytes(degree, level + 1);
       const encoding = layout.complex ? 2 : 1;
       return layout.ciphertexts * (time("encrypt", level) * encoding + bytes * millisecondsPerByte);
+    },
+    output: (node) => {
+      const level = levels.get(node.id)!;
+      const bytes = savedCiphertextBytes(degree, level + 1);
+      return time("encode", level) + time("decrypt", level) + bytes * millisecondsPerByte;
     },
   };
 }

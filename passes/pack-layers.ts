@@ -8,12 +8,13 @@ import type { OperandPlan } from "../src/packing/layer-plan.ts";
 import type { LayerRequest, PlannedLayer } from "../src/packing/layer-request.ts";
 import { leastCost, planLayer } from "../src/packing/plan-layer.ts";
 import { type Spread, spread } from "../src/packing/positions.ts";
-import { type Layout, placementText, printLayout } from "../src/scheme/layout.ts";
+import { idle, type Layout, layoutElements, placementText, printLayout } from "../src/scheme/layout.ts";
 import { type PackFeatures, resultCandidates } from "./pack-candidates.ts";
 import { type ClientChoice, type ClientRequest, clientChoices } from "./pack-client.ts";
 import type { PackCosts } from "./pack-costs.ts";
 import { probeRows } from "./pack-rows.ts";
 import type { Decisions } from "./pack-search.ts";
+import { type SpectralChoice, spectralChoice } from "./pack-spectral.ts";
 import { plannedPieces } from "./planned-pieces.ts";
 
 export interface SearchRequest {
@@ -33,6 +34,8 @@ export interface LayerSetting {
   readonly done: readonly (readonly OperandPlan[])[];
   /** Whether the client alone reads the result. */
   readonly isLast: boolean;
+  /** Milliseconds from which on a plan is not worth looking for. */
+  readonly limit: number;
 }
 
 /** A layout that costs so many rotations more than another is not worth planning for what may follow. */
@@ -65,6 +68,34 @@ export class LayerPlans {
     return clientChoices({ graph: this.#graph, slots: this.#slots, complex, ...request });
   }
 
+  /** How a layer to whose result so many inputs are added is best computed on coefficients, if it can be and may. */
+  spectralChoice(node: Node, isFree: (id: NodeId) => boolean, added: number): SpectralChoice | undefined {
+    const { spectral, client } = this.#features(node);
+    if (!spectral || !client) return undefined;
+    return spectralChoice(this.#graph, node, this.#slots, this.#costs, isFree, added);
+  }
+
+  /**
+   * What a result takes on its way back to a client, where that decides between slots and coefficients: idle slots are masked by
+   * one more product.
+   */
+  returning(node: Node, layout: Layout): number {
+    if (!this.#features(node).spectral) return 0;
+    const isFull = layoutElements(layout).every((element) => element !== idle);
+    return layout.ciphertexts * this.#costs.output(node) + (isFull ? 0 : this.#costs.extraLevel(node));
+  }
+
+  /**
+   * What the products of a convolution take at least where slots hold its elements: a slot of a product serves two weights of
+   * one row at most, and all channels of the result have equally many.
+   */
+  leastOnSlots(node: Node, { map }: LinearLayer): number {
+    const [channels] = shapeOf(node.type)! as readonly [number];
+    let terms = 0;
+    for (let row = 0; row < map.outputSize / channels; row++) map.forRow(row, () => terms++);
+    return ((channels * terms) / (2 * this.#slots)) * this.#costs.linear(node).product;
+  }
+
   /** The plan of a layer between given layouts, if there is one that costs no more than `limit`. */
   between(
     node: Node,
@@ -78,8 +109,12 @@ export class LayerPlans {
   }
 
   /** Plans for a layer whose operands have layouts, but for those that cost hopelessly more than another. */
-  results(node: Node, layer: LinearLayer, { from, wanted, done, isLast }: LayerSetting): readonly PlannedLayer[] {
-    const key = JSON.stringify([node.id, from.map(printLayout), wanted.map(placementText), done]);
+  results(
+    node: Node,
+    layer: LinearLayer,
+    { from, wanted, done, isLast, limit }: LayerSetting,
+  ): readonly PlannedLayer[] {
+    const key = JSON.stringify([node.id, from.map(printLayout), wanted.map(placementText), done, limit]);
     const known = this.#results.get(key);
     if (known !== undefined) return known;
     const shape = shapeOf(node.type)!;
@@ -98,13 +133,13 @@ export class LayerPlans {
     const results: PlannedLayer[] = [];
     let cheapest = Number.POSITIVE_INFINITY;
     for (const { request, least } of candidates) {
-      if (least > cheapest + hopelessBy * request.costs.rotation) break;
+      if (least > Math.min(cheapest + hopelessBy * request.costs.rotation, limit)) break;
       const planned = planLayer(request);
       if (planned === undefined) continue;
       cheapest = Math.min(cheapest, planned.cost);
       results.push(planned);
     }
-    if (results.length === 0) {
+    if (results.length === 0 && limit === Number.POSITIVE_INFINITY) {
       const candidate = { to: defaultLayout(shape, this.#slots), folds: [] };
       const planned = planLayer(this.request(node, layer, from, candidate, done));
       if (planned !== undefined) results.push(planned);

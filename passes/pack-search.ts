@@ -1,6 +1,6 @@
 import { invariant } from "../src/base/diagnostic.ts";
 import { type Shape, sameShape } from "../src/base/tensor.ts";
-import { type Graph, inputNodes, type Node, type NodeId, nodeAt, usersOf } from "../src/ir/graph.ts";
+import { type Graph, inputNodes, type Node, type NodeId, nodeAt } from "../src/ir/graph.ts";
 import type { LinearLayer } from "../src/ir/linear.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import { defaultLayout } from "../src/packing/candidates.ts";
@@ -10,6 +10,8 @@ import { sliced, transposed } from "../src/packing/views.ts";
 import { type Layout, printLayout, samePlacement } from "../src/scheme/layout.ts";
 import type { PackCosts } from "./pack-costs.ts";
 import { hopelessBy, LayerPlans, type SearchRequest } from "./pack-layers.ts";
+import { Readers } from "./pack-readers.ts";
+import { behind, inFront, isView, sourceOf } from "./pack-views.ts";
 
 /** How one node is packed. */
 export interface Decision {
@@ -71,10 +73,7 @@ class Search {
   readonly #costs: PackCosts;
   readonly #features: SearchRequest["features"];
   readonly #layers: LayerPlans;
-  readonly #users: ReadonlyMap<NodeId, readonly Node[]>;
-  readonly #outputs: ReadonlySet<NodeId>;
-  /** The last node that reads each value. */
-  readonly #lastUse: ReadonlyMap<NodeId, NodeId>;
+  readonly #readers: Readers;
 
   constructor(request: SearchRequest, layers: LayerPlans) {
     const { graph, slots, costs, features } = request;
@@ -83,14 +82,7 @@ class Search {
     this.#slots = slots;
     this.#costs = costs;
     this.#features = features;
-    this.#users = usersOf(graph);
-    this.#outputs = new Set(graph.outputs.map((o) => o.node));
-    this.#lastUse = new Map(
-      [...this.#users].map(([id, users]) => [
-        id,
-        users.reduce<number>((last, u) => Math.max(last, u.id), -1) as NodeId,
-      ]),
-    );
+    this.#readers = new Readers(graph);
   }
 
   run(): State {
@@ -127,7 +119,7 @@ class Search {
   /** How the values are laid out that layers after `node` read. */
   private frontier(state: State, node: Node): string {
     return [...state.decisions]
-      .filter(([id]) => this.#lastUse.get(id)! > node.id)
+      .filter(([id]) => this.#readers.last(id) > node.id)
       .map(([id, d]) => `${id} ${printLayout(d.layout)}`)
       .join("|");
   }
@@ -170,8 +162,13 @@ class Search {
 
   private linear(state: State, node: Node, layer: LinearLayer): State[] {
     const ready = this.fixed(state, layer.operands);
-    const results = this.resultsFrom(ready, node, layer);
-    const states = results.map((planned) => this.decideLinear(ready, node, planned));
+    const onCoefficients = this.onCoefficients(state, node);
+    const least = Math.min(...onCoefficients.map((other) => other.cost));
+    if (least < Number.POSITIVE_INFINITY && least - state.cost <= this.#layers.leastOnSlots(node, layer))
+      return onCoefficients;
+    const limit = least - ready.cost;
+    const results = this.resultsFrom(ready, node, layer, limit);
+    const states = [...onCoefficients, ...results.map((planned) => this.decideLinear(ready, node, planned))];
     if (!this.#features(node).client) return states;
     return [
       ...this.clientFed(state, node, layer, states),
@@ -180,13 +177,27 @@ class Search {
     ];
   }
 
-  private resultsFrom(ready: State, node: Node, layer: LinearLayer): readonly PlannedLayer[] {
+  private resultsFrom(ready: State, node: Node, layer: LinearLayer, limit = Number.POSITIVE_INFINITY) {
     return this.#layers.results(node, layer, {
       from: layer.operands.map((id) => ready.decisions.get(id)!.layout),
       wanted: this.wantedBy(ready, node),
       done: layer.operands.map((id) => this.preparedBefore(ready, id)),
-      isLast: this.isLast(node),
+      isLast: this.#readers.isLast(node),
+      limit,
     });
+  }
+
+  /** The state in which a layer between client steps is computed on coefficients. */
+  private onCoefficients(state: State, node: Node): State[] {
+    const added = this.#readers.addedTo(node, (id) => this.isFree(state, id));
+    if (added === undefined) return [];
+    const choice = this.#layers.spectralChoice(node, (id) => this.isFree(state, id), added);
+    if (choice === undefined) return [];
+    const { sent, to: layout, plan, rotations, cost } = choice;
+    const asked = this.settleAll(state, sent);
+    return asked === undefined
+      ? []
+      : [this.decide(asked, node, { layout, plan, relayouts: new Map() }, cost, rotations)];
   }
 
   /** States in which model inputs that a sum of layers alone reads, and adds to what it computes, lie as one of its results does. */
@@ -204,19 +215,19 @@ class Search {
   /** States in which model inputs lie as the layer that alone reads them wants, but for those that cost hopelessly more than others. */
   private clientFed(state: State, node: Node, layer: LinearLayer, others: readonly State[]): State[] {
     const states: State[] = [];
-    const hopeless = hopelessBy * this.#costs.linear(node).rotation;
+    // Behind a value on coefficients nothing follows that a costlier layout could win by.
+    const [first] = others;
+    const isReturned = first?.decisions.get(node.id)?.layout.coefficients !== undefined;
+    const hopeless = isReturned ? 0 : hopelessBy * this.#costs.linear(node).rotation;
     let limit = Math.min(...others.map((other) => other.cost)) + hopeless;
     const choices = this.#layers.clientChoices({
       node,
-      users: this.#users,
+      users: this.#readers.of,
       isFree: (id) => this.isFree(state, id),
       affords: (id, sent) => state.cost + this.#costs.input(nodeAt(this.#graph, id), sent) <= limit,
     });
     for (const { sent, ...result } of choices) {
-      const asked = [...sent].reduce<State | undefined>(
-        (s, [id, layout]) => s && this.settle(s, nodeAt(this.#graph, id), this.repeating(layout)),
-        state,
-      );
+      const asked = this.settleAll(state, sent);
       if (asked === undefined) continue;
       const settled = this.fixed(asked, layer.operands);
       const from = layer.operands.map((id) => settled.decisions.get(id)!.layout);
@@ -229,17 +240,10 @@ class Search {
     return states;
   }
 
-  /** Whether a value is an output, as it is or under other shapes, and nothing computes with it. */
-  private isLast(node: Node): boolean {
-    const users = this.#users.get(node.id)!;
-    const isRead = users.length > 0 || this.#outputs.has(node.id);
-    return isRead && users.every((user) => isView(user) && this.isLast(user));
-  }
-
   /** How layers before have prepared a value: their rotations need not be done again. */
   private preparedBefore(state: State, id: NodeId): OperandPlan[] {
     const plans: OperandPlan[] = [];
-    for (const user of this.#users.get(id)!) {
+    for (const user of this.#readers.of.get(id)!) {
       const plan = state.decisions.get(user.id)?.plan;
       if (plan === undefined) continue;
       for (const [i, operand] of this.#layers.layer(user)!.operands.entries())
@@ -282,7 +286,9 @@ class Search {
   private decideLinear(state: State, node: Node, planned: PlannedLayer): State {
     const { to: layout, plan, alternatives } = planned;
     const decision = { layout, plan, alternatives, relayouts: new Map<number, PlannedLayer>() };
-    return this.decide(state, node, decision, planned.cost, planned.rotations);
+    const isReturned = this.#readers.addedTo(node, (id) => this.isFree(state, id)) !== undefined;
+    const returning = isReturned ? this.#layers.returning(node, layout) : 0;
+    return this.decide(state, node, decision, planned.cost + returning, planned.rotations);
   }
 
   private decide(state: State, node: Node, decision: Decision, cost: number, rotations: number): State {
@@ -297,24 +303,24 @@ class Search {
     const source = sourceOf(this.#graph, node);
     if (source === undefined || !this.isOpen(state, source)) return false;
     // Another reader could choose a layout that is none of the transposed tensor.
-    return isView(node) || this.hasOneReader(source);
+    return isView(node) || this.#readers.isOne(source);
   }
 
   /** Whether a value is open and the client can send it as one layer likes it. */
   private isFree(state: State, id: NodeId): boolean {
     const node = nodeAt(this.#graph, id);
-    return this.isOpen(state, node) && this.hasOneReader(node);
+    return this.isOpen(state, node) && this.#readers.isOne(node);
   }
 
   private shapeOf(id: NodeId): Shape {
     return shapeOf(nodeAt(this.#graph, id).type)!;
   }
 
-  /** Whether one layer alone reads a model input, through views perhaps. */
-  private hasOneReader(node: Node): boolean {
-    const once = this.#users.get(node.id)!.length === 1 && !this.#outputs.has(node.id);
-    const source = sourceOf(this.#graph, node);
-    return once && (source === undefined || this.hasOneReader(source));
+  private settleAll(state: State, sent: ReadonlyMap<NodeId, Layout>): State | undefined {
+    return [...sent].reduce<State | undefined>(
+      (s, [id, layout]) => s && this.settle(s, nodeAt(this.#graph, id), this.repeating(layout)),
+      state,
+    );
   }
 
   /** Gives an open value a layout, and whatever it is a view of; undefined where that cannot have it. */
@@ -341,6 +347,7 @@ class Search {
 
   /** The layout of an input: the client sends nothing but its elements, so that all it holds recurs as they do. */
   private repeating(layout: Layout): Layout {
+    if (layout.coefficients) return layout;
     return { ...layout, repeats: this.#layers.spread(layout).period };
   }
 
@@ -356,7 +363,7 @@ class Search {
   /** Layouts of values that users of `node` combine it with slot by slot. */
   private wantedBy(state: State, node: Node): Layout[] {
     const layouts: Layout[] = [];
-    for (const user of this.#users.get(node.id)!) {
+    for (const user of this.#readers.of.get(node.id)!) {
       if (user.op !== "add" && user.op !== "subtract" && user.op !== "multiply") continue;
       for (const id of user.inputs) {
         const decision = id === node.id ? undefined : state.decisions.get(id);
@@ -365,29 +372,4 @@ class Search {
     }
     return layouts;
   }
-}
-
-function isView(node: Node): boolean {
-  return node.op === "flatten" || node.op === "reshape";
-}
-
-/** The value whose slots a node only reads as another tensor. */
-function sourceOf(graph: Graph, node: Node): Node | undefined {
-  return isView(node) || node.op === "transpose" ? nodeAt(graph, node.inputs[0]!) : undefined;
-}
-
-/** A view's layout, from that of its source. */
-function inFront(layout: Layout, node: Node, source: Shape): Layout | undefined {
-  return node.op === "transpose" ? transposed(layout, source, node.attrs.perm) : layout;
-}
-
-/** The layout of a view's source, from that of the view. */
-function behind(layout: Layout, node: Node): Layout | undefined {
-  if (node.op !== "transpose") return layout;
-  const { perm } = node.attrs;
-  return transposed(
-    layout,
-    shapeOf(node.type)!,
-    perm.map((_, d) => perm.indexOf(d)),
-  );
 }

@@ -30,7 +30,7 @@ export const pack = definePass({
   doc: "Choose a layout for every value and rotations for every linear layer.",
   /**
    * Mixing replicas by characters; complex slots; windows of neighbouring slots; layouts of inputs that suit their reader; inputs
-   * that are sent again for a later reader.
+   * that are sent again for a later reader; convolutions on coefficients, which the driver asks for between client steps.
    */
   defaults: {
     mixing: true as boolean,
@@ -38,6 +38,7 @@ export const pack = definePass({
     windows: true as boolean,
     client: true as boolean,
     again: true as boolean,
+    spectral: false as boolean,
   },
   run(graph, { settings, diagnostics, options }) {
     if (settings.degree === undefined) {
@@ -85,7 +86,13 @@ export const pack = definePass({
 function featuresOf(node: Node, options: PackFeatures): PackFeatures {
   const asked = annotationOf(node, "packing")?.named;
   const on = (name: keyof PackFeatures) => options[name] && asked?.[name] !== false;
-  return { mixing: on("mixing"), complex: on("complex"), windows: on("windows"), client: on("client") };
+  return {
+    mixing: on("mixing"),
+    complex: on("complex"),
+    windows: on("windows"),
+    client: on("client"),
+    spectral: on("spectral"),
+  };
 }
 
 function annotate(plan: LayerPlan): Annotation {

@@ -31,7 +31,7 @@ export function plannedNodes(graph: Graph): ReadonlyMap<NodeId, PlannedNode> {
     if (plan.operands.length !== layer.operands.length) wrong(`its plan is for ${plan.operands.length} operands`);
     const layouts = layer.operands.map((id) => layoutAt(graph, id));
     const [from, to] = [layouts.map(spread), spread(layoutAt(graph, node.id))];
-    const rings = ringsOf(plan, from, to);
+    const rings = plan.spectral === undefined ? ringsOf(plan, from, to) : undefined;
     const repeats = rings === undefined ? 0 : resultRepeats(rings, from, to);
     if (to.layout.repeats < repeats) wrong(`its result recurs after ${repeats} slots, not ${to.layout.repeats}`);
     const pieces = plannedPieces(graph, node, layer, from, to, plan);

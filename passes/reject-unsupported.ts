@@ -37,7 +37,7 @@ export const rejectUnsupported = definePass({
 });
 
 /** Larger numbers than any scale and modulus leave room for. */
-const largestWeight = 2 ** 60;
+export const largestWeight = 2 ** 60;
 
 function reportHugeWeights(graph: Graph, diagnostics: Diagnostics): void {
   const users = usersOf(graph);

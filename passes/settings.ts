@@ -1,8 +1,10 @@
+import { type BlockSize, blockSizes, isBlockSize } from "../src/base/circulant.ts";
 import { type Diagnostics, isProblem, type Place, type Problem, problem } from "../src/base/diagnostic.ts";
 import { nearest } from "../src/base/nearest.ts";
 import { type ActivationChoice, activationChoice, activationChoices } from "../src/ir/activation-choice.ts";
 import type { Target } from "../src/ir/model.ts";
 import type { RangeTable } from "../src/ir/ranges.ts";
+import { type GroupKind, groupKinds } from "../src/ir/weight-groups.ts";
 import type { AttrRecord, AttrValue } from "../src/ops/attributes.ts";
 import { ops } from "../src/ops/index.ts";
 import { type CostTable, defaultCostTable } from "../src/scheme/cost-table.ts";
@@ -29,12 +31,17 @@ export interface Settings extends Link {
   readonly ranges?: RangeTable;
   /** What becomes of skips around activations: they stay, or Dirac convolutions take their place, which changes the function. */
   readonly skips: "keep" | "dirac";
+  /** Channels in a circulant block of every layer that can have such; layers that say `@circulant` have their own. */
+  readonly circulantBlock: BlockSize;
   /** Whether the values a client sees in front of its steps are blinded. */
   readonly blind: boolean;
   /** Bits of room for values larger than calibration sees. Not from `target seal`: blinding multiplies values. */
   readonly roomBits?: number;
   /** Room is a multiple of so many bits. Not from `target seal`: rounds of equal chains share their keys. */
   readonly roomStep?: number;
+  /** Which groups of weights become zero in layers that do not say `@prune`, and the share of their weights that stays. */
+  readonly pruneKind: GroupKind;
+  readonly pruneKeep: number;
   /** By the name of the op. */
   readonly activations: ReadonlyMap<string, ActivationChoice>;
   /** Of polynomials whose degree is not given: largest rms error of a fitted activation, as a share of the standard deviation of its values. */
@@ -48,7 +55,10 @@ export const defaultSettings: Settings = {
   insecure: false,
   costTable: defaultCostTable,
   skips: "keep",
+  circulantBlock: 1,
   blind: false,
+  pruneKind: "aligned",
+  pruneKeep: 1,
   activations: new Map(),
   fitTolerance: 0.15,
 };
@@ -99,6 +109,22 @@ const table: { readonly [key: string]: Setting } = Object.assign(Object.create(n
   skips: {
     allowed: "keep, or dirac, which changes the function",
     read: (settings, value) => (value === "keep" || value === "dirac" ? { ...settings, skips: value } : undefined),
+  },
+  "circulant.block": {
+    allowed: `${blockSizes.join(", ")}; blocks above 1 change the function`,
+    read: (settings, value) => (isBlockSize(value) ? { ...settings, circulantBlock: value } : undefined),
+  },
+  "prune.kind": {
+    allowed: groupKinds.join(", "),
+    read: (settings, value) => {
+      const pruneKind = groupKinds.find((kind) => kind === value);
+      return pruneKind === undefined ? undefined : { ...settings, pruneKind };
+    },
+  },
+  "prune.keep": {
+    allowed: "a share of the weights, above 0 and at most 1; below 1 the function changes",
+    read: (settings, value) =>
+      typeof value === "number" && value > 0 && value <= 1 ? { ...settings, pruneKeep: value } : undefined,
   },
   blind: {
     allowed: "true or false",

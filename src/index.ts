@@ -8,6 +8,12 @@ export type { SourceFile } from "./base/span.ts";
 export { type Shape, type Tensor, tensor } from "./base/tensor.ts";
 export { type CalibrationOptions, calibrateRanges } from "./driver/calibrate-ranges.ts";
 export {
+  type AssignedLayer,
+  type CirculantModel,
+  type CirculantOptions,
+  circulantModel,
+} from "./driver/circulant-model.ts";
+export {
   type Compiled,
   type CompiledRounds,
   type CompileOptions,
@@ -17,8 +23,10 @@ export {
   compileSource,
   compileTo,
 } from "./driver/compile.ts";
+export { type GateOptions, type GateSample, type GatesReport, measureGates } from "./driver/gates.ts";
 export { type ImportedText, importOnnx, type OnnxSource } from "./driver/import-onnx.ts";
 export { optimizeModel } from "./driver/optimize.ts";
+export { type PrunedModel, type PruneOptions, pruneModel } from "./driver/prune-model.ts";
 export type { ModelSource } from "./driver/read-model.ts";
 export { type Closeness, type RewrittenModel, rewriteModel, type SkipTotals } from "./driver/rewrite-model.ts";
 export {
@@ -47,6 +55,8 @@ export type { ClientView, Cost, LayerCost, Plan, Port } from "./plan/plan.ts";
 export { isRoundsPlan, type RoundsPlan } from "./plan/rounds.ts";
 export { writeRoundsBundle } from "./plan/rounds-bundle.ts";
 export { explainLayer, layerNames } from "./report/explain-layer.ts";
+export { gatesTable } from "./report/gates.ts";
+export { gatesJson, missedGates } from "./report/gates-json.ts";
 export { inspectJson } from "./report/inspect-json.ts";
 export { inspectTable } from "./report/inspect-table.ts";
 export { type KeyChoiceRow, keyChoiceRows } from "./report/pareto.ts";
@@ -63,4 +73,4 @@ export {
   type Session,
 } from "./seal/index.ts";
 export { readNpy, writeNpy } from "./weights/npy.ts";
-export { readSafetensors, writeSafetensors } from "./weights/safetensors.ts";
+export { readSafetensors, writeSafetensors, writeWeights } from "./weights/safetensors.ts";

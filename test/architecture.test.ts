@@ -17,7 +17,7 @@ const scheme = [...base, "scheme"];
 const ops = [...scheme, "ops"];
 const ir = [...ops, "ir"];
 const middle = [...ir, "packing", "weights"];
-const late = [...middle, "grammar", "onnx", "passes", "plan"];
+const late = [...middle, "grammar", "onnx", "passes", "plan", "train"];
 const allowed: { readonly [part: string]: readonly string[] } = {
   base: [],
   scheme: base,
@@ -30,6 +30,7 @@ const allowed: { readonly [part: string]: readonly string[] } = {
   passes: [...ir, "packing"],
   plan: middle,
   seal: [...middle, "plan"],
+  train: [...ir, "weights"],
   driver: [...late, "seal"],
   report: [...late, "driver"],
   cli: [...late, "seal", "driver", "report"],

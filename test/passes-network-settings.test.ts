@@ -91,12 +91,12 @@ const wrong: readonly (readonly [string, AttrValue, string])[] = [
   [
     "insecure",
     true,
-    "SW521 there is no setting 'insecure' of target seal, known are security, precision, degree, max_keys, max_memory, skips, blind, activation.tolerance, network.mbps, network.ms, activation.<name>",
+    "SW521 there is no setting 'insecure' of target seal, known are security, precision, degree, max_keys, max_memory, skips, circulant.block, prune.kind, prune.keep, blind, activation.tolerance, network.mbps, network.ms, activation.<name>",
   ],
   [
     "__proto__",
     1,
-    "SW521 there is no setting '__proto__' of target seal, known are security, precision, degree, max_keys, max_memory, skips, blind, activation.tolerance, network.mbps, network.ms, activation.<name>",
+    "SW521 there is no setting '__proto__' of target seal, known are security, precision, degree, max_keys, max_memory, skips, circulant.block, prune.kind, prune.keep, blind, activation.tolerance, network.mbps, network.ms, activation.<name>",
   ],
 ];
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { hostOf, parseModel } from "../grammar/index.ts";
+import { blockSizes } from "../src/base/circulant.ts";
 import { Diagnostics } from "../src/base/diagnostic.ts";
 import { renderDiagnostic } from "../src/base/render.ts";
 import { noSpan } from "../src/base/span.ts";
@@ -9,6 +10,7 @@ import { GraphBuilder } from "../src/ir/builder.ts";
 import type { Annotation, Graph, NodeId } from "../src/ir/graph.ts";
 import { graphTensors, printGraph, printNode } from "../src/ir/print.ts";
 import { keywords } from "../src/ir/print-value.ts";
+import { groupKinds } from "../src/ir/weight-groups.ts";
 import type { AttrValue } from "../src/ops/attributes.ts";
 import { digit, layoutOf } from "../src/scheme/layout.ts";
 import { bitsOfScale, canonicalScales, type Scheme } from "../src/scheme/parameters.ts";
@@ -72,10 +74,14 @@ const annotations: fc.Arbitrary<Annotation[]> = fc.uniqueArray(
   fc.oneof(
     fc.record({
       name: fc.constant("prune"),
-      positional: fc.array(data, { maxLength: 1 }),
-      named: fc.record({ keep: data }, { requiredKeys: [] }),
+      positional: fc.array(fc.constantFrom(...groupKinds), { maxLength: 1 }),
+      named: fc.record({ keep: fc.double({ min: 2 ** -20, max: 1 }) }, { requiredKeys: [] }),
     }),
-    fc.record({ name: fc.constant("circulant"), positional: fc.constant([]), named: fc.record({ block: data }) }),
+    fc.record({
+      name: fc.constant("circulant"),
+      positional: fc.constant([]),
+      named: fc.record({ block: fc.constantFrom(...blockSizes) }),
+    }),
     fc.record({ name: fc.constant("layout"), positional: fc.array(data, { maxLength: 1 }), named: fc.constant({}) }),
     fc.record({
       name: fc.constant("plan"),

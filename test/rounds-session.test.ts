@@ -21,7 +21,7 @@ const text = `network alike {
   a = relu(dense(x, weight = [[1, -2, 0, 1], [0.5, 1, -1, 0], [-1, 1, 0.5, 0], [0, 1, -1, 1]]))
   b = relu(dense(a, weight = [[0.5, 0, 0, 0.25], [0, 0.5, 0.25, 0], [0, 0.25, 0.5, 0], [0.25, 0, 0, 0.5]]))
   c = relu(dense(b, weight = [[0.5, 0, 0, -0.25], [0, 0.5, -0.25, 0], [0, 0.25, 0.5, 0], [0.25, 0, 0, 0.5]]))
-  output y = dense(add(c, a), weight = [[1, -1, 0.5, 0], [0, 0.5, 1, -1]])
+  output y = square(dense(add(c, a), weight = [[1, -1, 0.5, 0], [0, 0.5, 1, -1]]))
 }`;
 
 let plan: RoundsPlan;

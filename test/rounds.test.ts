@@ -14,6 +14,7 @@ import { verifyRounds } from "../src/plan/verify-rounds.ts";
 import { roundsTable } from "../src/report/rounds.ts";
 import { defaultCostTable } from "../src/scheme/cost-table.ts";
 import { digit, layoutElements, layoutOf } from "../src/scheme/layout.ts";
+import { canonicalScales } from "../src/scheme/parameters.ts";
 import { decryptOutputs, encryptInputs, evaluateCiphertexts, generateKeys } from "../src/seal/index.ts";
 import { runSlots } from "./lowered.ts";
 
@@ -78,13 +79,14 @@ it("the same model compiles to the same bytes", () => {
   expect(Buffer.from(compiled().bytes).equals(Buffer.from(compiled().bytes))).toBe(true);
 });
 
-it("a client sees the values it is told of, and zeros", () => {
+it("a client sees the values it is told of, and zeros where slots hold values", () => {
   const { plan } = compiled();
   const values = new Map<string, Tensor>(inputs);
   for (const { server } of plan.rounds) {
     const given = new Map(server!.inputs.map(({ name, shape }) => [name, values.get(name) ?? weights(shape)]));
     for (const [name, parts] of rawOutputs(server!, given)) {
       const { layout } = server!.outputs.find((port) => port.name === name)!;
+      if (layout.coefficients) continue;
       const elements = layoutElements(layout);
       const planes = parts.flatMap(({ re, im }) => (layout.complex ? [re, im ?? new Float64Array(re.length)] : [re]));
       const idle = planes.flatMap((plane, p) =>
@@ -103,7 +105,7 @@ function rawOutputs({ program, inputs: ports }: Plan, given: ReadonlyMap<string,
   return runSlots(program, (name, part) => slots.get(name)![part]!);
 }
 
-it("a client that decrypts every slot finds the values it is told of, and noise around zero", {
+it("a client that decrypts everything finds the values it is told of, and noise around zero or random numbers", {
   timeout: 120_000,
 }, async () => {
   const { plan } = compiled();
@@ -115,8 +117,18 @@ it("a client that decrypts every slot finds the values it is told of, and noise 
     const sent = await encryptInputs(server!, secretKey, given);
     const result = await evaluateCiphertexts(server!, evaluationKeys, sent);
     const slots = await decryptOutputs({ ...server!, outputs: server!.outputs.map(everySlot) }, secretKey, result);
-    for (const { name, layout } of server!.outputs) {
+    for (const { name, layout, level } of server!.outputs) {
       const elements = layoutElements(layout);
+      if (layout.coefficients) {
+        const hidden = slots.get(name)!.data.filter((_, position) => elements[position]! < 0);
+        const most = Number(server!.scheme.primes[0]) / canonicalScales(server!.scheme)[level]! / 2;
+        // Uniform numbers have a mean of 0 and a mean size of half the largest.
+        const mean = hidden.reduce((sum, v) => sum + v, 0) / hidden.length;
+        const size = hidden.reduce((sum, v) => sum + Math.abs(v), 0) / hidden.length;
+        expect(Math.abs(mean) / most).toBeLessThan(0.1);
+        expect(Math.abs(size / most - 0.5)).toBeLessThan(0.05);
+        continue;
+      }
       const planes = layout.complex ? 1 : 2;
       for (const [position, found] of slots.get(name)!.data.entries()) {
         // Of real values, the imaginary parts say nothing either.
@@ -132,14 +144,20 @@ it("a client that decrypts every slot finds the values it is told of, and noise 
   }
 });
 
-/** An output as nothing but slots, real parts and imaginary ones. */
+/** An output as nothing but slots, real parts and imaginary ones, or as nothing but coefficients. */
 function everySlot(port: Port): Port {
-  const { slots, ciphertexts } = port.layout;
+  const { slots, ciphertexts, coefficients } = port.layout;
   const shape = [2 * slots * ciphertexts];
   return {
     ...port,
     shape,
-    layout: { ...layoutOf(slots, ciphertexts, shape, [digit(0, shape[0]!, 1)]), complex: true },
+    // What is hidden may be of any size.
+    range: coefficients ? [-(2 ** 60), 2 ** 60] : port.range,
+    layout: {
+      ...layoutOf(slots, ciphertexts, shape, [digit(0, shape[0]!, 1)]),
+      complex: true,
+      ...(coefficients ? { coefficients } : {}),
+    },
   };
 }
 

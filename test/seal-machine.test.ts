@@ -182,7 +182,7 @@ it("computes zero for weights that are zero or round to nothing, and for what ca
 });
 
 it("refuses to encode NaN, infinities and values beyond the modulus before SEAL sees them", async () => {
-  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, 1e40]) {
+  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, 1e60]) {
     const values = a.slice();
     values[7] = bad;
     for (const vector of [{ re: values }, { re: values, im: b }, { re: b, im: values }]) {

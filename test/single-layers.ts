@@ -116,7 +116,7 @@ export function layerText(layer: Graph): string {
   return `${layer.name} (${node.op}): ${layouts.join(" -> ")} by ${JSON.stringify(annotationOf(node, "plan")?.named)}`;
 }
 
-const features = { mixing: true, complex: true, windows: true, client: true };
+const features = { mixing: true, complex: true, windows: true, client: true, spectral: false };
 /** About what rotations and products cost in a large ring. */
 const costs = { rotation: 20, product: 1 };
 

@@ -1,16 +1,20 @@
 import { blindCodes } from "./codes/blind.ts";
+import { circulantCodes } from "./codes/circulant.ts";
 import { commandCodes } from "./codes/command.ts";
 import { fitCodes } from "./codes/fits.ts";
+import { gateCodes } from "./codes/gates.ts";
 import { levelCodes } from "./codes/levels.ts";
 import { onnxCodes } from "./codes/onnx.ts";
 import { packingCodes } from "./codes/packing.ts";
 import { parameterCodes } from "./codes/parameters.ts";
 import { planCodes } from "./codes/plan.ts";
+import { pruneCodes } from "./codes/prune.ts";
 import { rangeCodes } from "./codes/ranges.ts";
 import { runCodes } from "./codes/run.ts";
 import { shapeCodes } from "./codes/shapes.ts";
 import { skipCodes } from "./codes/skips.ts";
 import { syntaxCodes } from "./codes/syntax.ts";
+import { trainCodes } from "./codes/train.ts";
 import { weightCodes } from "./codes/weights.ts";
 
 /**
@@ -23,7 +27,10 @@ export const codes = {
   ...shapeCodes,
   ...fitCodes,
   ...skipCodes,
+  ...trainCodes,
   ...blindCodes,
+  ...pruneCodes,
+  ...circulantCodes,
   ...levelCodes,
   ...packingCodes,
   ...parameterCodes,
@@ -32,6 +39,7 @@ export const codes = {
   ...rangeCodes,
   ...planCodes,
   ...runCodes,
+  ...gateCodes,
   ...commandCodes,
 } as const;
 

@@ -19,6 +19,8 @@ import { readBytes } from "./read-file.ts";
 export interface LoadedPlan {
   readonly plan: Plan | RoundsPlan;
   readonly bytes: Uint8Array;
+  /** The network with polynomials in place of activations, where it was compiled just now. */
+  readonly fitted?: Graph | undefined;
 }
 
 /**
@@ -36,14 +38,19 @@ export function loadPlan(io: Io, path: string, flags: ModelFlags & { readonly lo
     const insecure = flags.look === true || flags.insecure === true;
     return { plan: openAnyPlan(bytes, path, { insecure }), bytes };
   }
+  let fitted: Graph | undefined;
   const compiled = compileAny(loadModel(io, path, bytes, flags), {
     now: () => io.now(),
-    after: (pass) => io.progress(`compiling: ${pass.name} done`),
+    after: (pass, graph) => {
+      // Parts of the network come after the whole.
+      if (pass.name === "fit-activations") fitted ??= graph;
+      io.progress(`compiling: ${pass.name} done`);
+    },
     doing: (text) => io.progress(text),
   });
   io.err(renderDiagnostics(compiled.diagnostics));
   io.progress(undefined);
-  return { plan: compiled.plan, bytes: compiled.bytes };
+  return { plan: compiled.plan, bytes: compiled.bytes, fitted };
 }
 
 /** Reads a model to be computed on numbers, whether or not it can be encrypted; undefined for a plan or a program. */

@@ -5,21 +5,26 @@ import { compilerVersion } from "../driver/version.ts";
 import { calibrateCommand } from "./commands/calibrate.ts";
 import { calibrateRangesCommand } from "./commands/calibrate-ranges.ts";
 import { checkCommand } from "./commands/check.ts";
+import { circulantCommand } from "./commands/circulant.ts";
 import { clientBundleCommand } from "./commands/client-bundle.ts";
 import { compileCommand } from "./commands/compile.ts";
 import { decryptCommand } from "./commands/decrypt.ts";
 import { encryptCommand } from "./commands/encrypt.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { groupsCommand } from "./commands/groups.ts";
 import { importCommand } from "./commands/import.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keygenCommand } from "./commands/keygen.ts";
 import { opsCommand } from "./commands/ops.ts";
 import { optCommand } from "./commands/opt.ts";
 import { passesCommand } from "./commands/passes.ts";
+import { pruneCommand } from "./commands/prune.ts";
 import { rewriteCommand } from "./commands/rewrite.ts";
 import { runCommand } from "./commands/run.ts";
 import { stepCommand } from "./commands/step.ts";
+import { tuneCommand } from "./commands/tune.ts";
+import { verifyCommand } from "./commands/verify.ts";
 import { diagnosticsJson, renderDiagnostics } from "./diagnostics.ts";
 import type { Io } from "./io.ts";
 
@@ -27,6 +32,7 @@ const commands: readonly ((io: Io) => Command)[] = [
   compileCommand,
   inspectCommand,
   runCommand,
+  verifyCommand,
   keygenCommand,
   encryptCommand,
   evaluateCommand,
@@ -37,6 +43,10 @@ const commands: readonly ((io: Io) => Command)[] = [
   calibrateRangesCommand,
   importCommand,
   rewriteCommand,
+  tuneCommand,
+  circulantCommand,
+  groupsCommand,
+  pruneCommand,
   optCommand,
   calibrateCommand,
   explainCommand,

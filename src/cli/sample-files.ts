@@ -2,6 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { diagnose, SealwrightError } from "../base/diagnostic.ts";
 import { type Sample, samplesIn } from "../driver/samples.ts";
+import type { Tensors } from "../plan/machine.ts";
 import type { ValuePort } from "../plan/plan.ts";
 import { readWeights } from "../weights/index.ts";
 import type { Io } from "./io.ts";
@@ -26,16 +27,26 @@ export function sampleFiles(io: Io, paths: readonly string[]): string[] {
 }
 
 /** The samples of all files, one file in memory at a time; tells how far it is, by samples where a limit makes that known. */
-export function* samplesOf(
+export function samplesOf(
   io: Io,
   files: readonly string[],
   ports: readonly ValuePort[],
   limit: number | undefined,
 ): Generator<Sample> {
+  return dealtSamples(io, files, limit, (arrays, path) => samplesIn(ports, arrays, path));
+}
+
+/** The same where `deal` says what the samples of a file are. */
+export function* dealtSamples<S>(
+  io: Io,
+  files: readonly string[],
+  limit: number | undefined,
+  deal: (arrays: Tensors, path: string) => { readonly count: number; readonly samples: Iterable<S> },
+): Generator<S> {
   let taken = 0;
   for (const [at, path] of files.entries()) {
     io.progress(`reading ${path}`, at / files.length);
-    const { count, samples } = samplesIn(ports, readWeights(readBytes(io, path, maxDataBytes), path), path);
+    const { count, samples } = deal(readArrays(io, path), path);
     let done = 0;
     for (const sample of samples) {
       const share = (at + done / count) / files.length;
@@ -46,4 +57,9 @@ export function* samplesOf(
       done++;
     }
   }
+}
+
+/** The arrays of one file of data, by name. */
+export function readArrays(io: Io, path: string): Tensors {
+  return readWeights(readBytes(io, path, maxDataBytes), path);
 }

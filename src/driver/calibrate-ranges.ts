@@ -8,7 +8,7 @@ import type { StoredRanges } from "../ir/ranges-file.ts";
 import { opNamed } from "../ops/index.ts";
 import { checkInputs, inputPorts } from "../plan/inputs.ts";
 import type { ValuePort } from "../plan/plan.ts";
-import { type ModelSource, type ReadOptions, readSource } from "./read-model.ts";
+import { type ModelSource, networkToRun, type ReadOptions, readSource } from "./read-model.ts";
 import type { Sample } from "./samples.ts";
 
 export interface CalibrationOptions {
@@ -28,7 +28,7 @@ export function calibrateRanges(
   samples: Iterable<Sample>,
   options: CalibrationOptions & Omit<ReadOptions, "ranges"> = {},
 ): StoredRanges {
-  return calibrateGraph(readSource(source, options).graph, samples, options);
+  return calibrateGraph(networkToRun(readSource(source, options)), samples, options);
 }
 
 /** The same for a network that was read or built. */

@@ -1,6 +1,6 @@
 import type { Settings } from "../../passes/settings.ts";
 import { codes } from "../base/codes.ts";
-import { type Diagnostics, fail, SealwrightError } from "../base/diagnostic.ts";
+import { type Diagnostic, type Diagnostics, fail, SealwrightError } from "../base/diagnostic.ts";
 import { multiplicativeDepth } from "../ir/analysis.ts";
 import { evaluate } from "../ir/evaluate.ts";
 import { annotationOf, type Graph } from "../ir/graph.ts";
@@ -22,6 +22,8 @@ export interface Packed {
   readonly graph: Graph;
   /** What an observer would have seen. */
   readonly events: readonly (() => void)[];
+  /** Warnings of the passes up to `pack`. */
+  readonly said: readonly Diagnostic[];
 }
 
 /** A program for one ring, and the graphs it came from. */

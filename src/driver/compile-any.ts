@@ -1,5 +1,5 @@
 import { pipeline } from "../../passes/pipeline.ts";
-import { type Diagnostic, diagnose, SealwrightError } from "../base/diagnostic.ts";
+import { type Diagnostic, Diagnostics, diagnose, SealwrightError } from "../base/diagnostic.ts";
 import type { Rounds } from "../ir/cut-rounds.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { Choices } from "../plan/choices.ts";
@@ -14,7 +14,7 @@ import { compileRounds, compileServer } from "./compile-rounds.ts";
 import { CompiledParts } from "./compiled-parts.ts";
 import { hasClientLayers, type LargeBounds, type NetworkCutter, networkCutter } from "./cut-network.ts";
 import { type PassObserver, runPasses } from "./pass-manager.ts";
-import type { ReadModel } from "./read-model.ts";
+import { networkToRun, type ReadModel } from "./read-model.ts";
 
 /** A network with client steps, compiled: a plan for what the server does in each round. */
 export interface CompiledRounds {
@@ -44,12 +44,14 @@ export function compileAny(model: ReadModel, observe: PassObserver = {}): Compil
     return compileGraph(model, observe);
   }
   const fitted = runPasses(written, preparingPasses, { settings, diagnostics, options }, observe);
-  const cutter = networkCutter(written, settings);
+  const cutter = networkCutter(networkToRun({ ...model, diagnostics: new Diagnostics() }), settings);
   const servers = new CompiledParts<Plan>((part, said, watch) => {
     observe.doing?.("compiling a round");
     const own = { ...blindSettings(settings, part, fitted), roomStep };
     // Each value a client has goes into a round once.
-    const passOptions = new Map([...options, ["pack", { ...options.get("pack"), again: false }]]);
+    // Factors of blinded values would have to be the same for all that a kernel reads.
+    const pack = { spectral: !settings.blind, ...options.get("pack"), again: false };
+    const passOptions = new Map([...options, ["pack", pack]]);
     return compileServer(
       part,
       (graph) => compileGraph({ ...model, graph, settings: own, passOptions, diagnostics: said }, watch).plan,

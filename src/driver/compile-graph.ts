@@ -20,11 +20,13 @@ export interface Compiled {
 }
 
 const expandIndex = pipeline.findIndex((pass) => pass.name === "expand-polynomial");
-const packIndex = pipeline.findIndex((pass) => pass.name === "pack");
+const ringIndex = pipeline.findIndex((pass) => pass.name === "prune");
 /** Passes on tensors, the same for every ring. */
-const networkPasses = pipeline.slice(0, packIndex);
+const networkPasses = pipeline.slice(0, ringIndex);
 /** Passes that depend on the ring. */
-const ringPasses = pipeline.slice(packIndex);
+const ringPasses = pipeline.slice(ringIndex);
+/** Those of them that need a number of slots, no valid parameters: up to `pack`. */
+const slotPasses = ringPasses.slice(0, ringPasses.findIndex((pass) => pass.name === "pack") + 1);
 
 /** Compiles a network that was read or built to one plan. */
 export function compileGraph(model: ReadModel, observe?: PassObserver): Compiled {
@@ -49,12 +51,12 @@ export function graphAfter(model: ReadModel, stopAfter: string, observe: PassObs
   const prepared = runNetworkPasses(model, observe, stopAfter);
   const { network } = prepared;
   if (networkPasses.some((pass) => pass.name === stopAfter)) return network;
-  if (stopAfter !== "pack") return ringFor(model, prepared, observe).stages.get(stopAfter)!;
-  // Counting rotations needs a number of slots, no valid parameters.
+  if (!slotPasses.some((pass) => pass.name === stopAfter))
+    return ringFor(model, prepared, observe).stages.get(stopAfter)!;
   const [degree] = degreesToTry(model.settings, multiplicativeDepth(network).depth);
   const settings = { ...model.settings, degree: degree ?? largestDegree };
-  const run = { settings, diagnostics: model.diagnostics, options: model.passOptions ?? new Map() };
-  return runPasses(network, [ringPasses[0]!], run, numbered(observe));
+  const run = { settings, diagnostics: model.diagnostics, options: model.passOptions ?? new Map(), stopAfter };
+  return runPasses(network, slotPasses, run, numbered(observe));
 }
 
 /** The network as the passes on tensors leave it, whatever the ring. Throws a SealwrightError. */
@@ -102,12 +104,14 @@ function runRingPasses(
   const packEvents: (() => void)[] = [...(request.packed?.events ?? [])];
   const events: (() => void)[] = [];
   const stages = new Map<string, Graph>();
+  let said = request.packed?.said ?? [];
   const observer = numbered(observe);
   const recorder: PassObserver = {
     ...observer,
     after: (pass, graph, milliseconds, index) => {
       stages.set(pass.name, graph);
-      const own = pass.name === "pack" ? packEvents : events;
+      if (pass.name === "pack") said = [...diagnostics.all];
+      const own = slotPasses.includes(pass) ? packEvents : events;
       own.push(() => observer.after?.(pass, graph, milliseconds, index));
     },
   };
@@ -120,12 +124,13 @@ function runRingPasses(
       ["assign-levels", { headroomBits: request.headroomBits }],
     ]),
   };
-  const passes = request.packed === undefined ? ringPasses : ringPasses.slice(1);
+  const passes = request.packed === undefined ? ringPasses : ringPasses.slice(slotPasses.length);
+  for (const diagnostic of request.packed?.said ?? []) diagnostics.add(diagnostic);
   const program = runPasses(request.packed?.graph ?? network, passes, run, recorder);
   return {
     program,
     leveled: stages.get("assign-levels")!,
-    packed: { graph: stages.get("pack") ?? request.packed!.graph, events: packEvents },
+    packed: { graph: stages.get("pack") ?? request.packed!.graph, events: packEvents, said },
     stages,
     events: [...packEvents, ...events],
     diagnostics,

@@ -32,9 +32,12 @@ export function compileServer(part: Graph, compile: (part: Graph) => Plan): Plan
   return bare.outputs.every(({ layout }) => isFull(layout)) ? bare : compile(masked(part));
 }
 
-/** Whether each slot carries an element: nothing else can get out. The imaginary parts of real values are zero. */
+/**
+ * Whether each slot carries an element: nothing else can get out. The imaginary parts of real values are zero. Coefficients
+ * without an element are masked in any plan.
+ */
 function isFull(layout: Layout): boolean {
-  return layoutElements(layout).every((element) => element !== idle);
+  return layout.coefficients || layoutElements(layout).every((element) => element !== idle);
 }
 
 /**

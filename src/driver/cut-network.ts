@@ -52,7 +52,8 @@ export function networkCutter(written: Graph, settings: Settings): NetworkCutter
         isClient,
         rangeOf: ({ name }) => {
           const { low, high, origin } = rangeOf(name);
-          const more = origin === "data" ? margin * (high - low) : 0;
+          // What the client computes with has the errors of what it decrypted.
+          const more = origin === "data" ? margin * (high - low) : 2 ** (1 - settings.precision);
           // A value that is one number still needs a range to be encrypted in.
           return low === high ? [low - 1, high + 1] : [low - more, high + more];
         },

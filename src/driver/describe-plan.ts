@@ -63,14 +63,20 @@ export function describePlan(source: Graph, settings: Settings, ring: Ring): Omi
 
 /** The settings that decided, as a model's target could say them. */
 function printSettings(settings: Settings, degree: number): AttrRecord {
-  const { security, precision, maxKeys, maxMemory, bandwidth, latency, skips, blind, insecure } = settings;
+  const { security, precision, maxKeys, maxMemory, bandwidth, latency, skips, blind, insecure, pruneKind, pruneKeep } =
+    settings;
   const record: Record<string, AttrValue> = { security, precision, degree };
   if (maxKeys !== undefined) record.max_keys = maxKeys;
   if (maxMemory !== undefined) record.max_memory = maxMemory / 2 ** 20;
   if (bandwidth !== defaultSettings.bandwidth) record["network.mbps"] = bandwidth;
   if (latency !== defaultSettings.latency) record["network.ms"] = latency;
   if (skips !== defaultSettings.skips) record.skips = skips;
+  if (pruneKeep < 1) {
+    record["prune.kind"] = pruneKind;
+    record["prune.keep"] = pruneKeep;
+  }
   if (blind) record.blind = true;
+  if (settings.circulantBlock !== 1) record["circulant.block"] = settings.circulantBlock;
   if (insecure) record.insecure = true;
   return record;
 }

@@ -33,7 +33,7 @@ export interface SkipReport {
 /** Passes a part of a network goes through. */
 const partPasses = pipeline
   .slice(0, pipeline.findIndex((pass) => pass.name === "pack") + 1)
-  .filter((pass) => pass.name !== "fit-activations");
+  .filter((pass) => pass.name !== "fit-activations" && pass.name !== "prune");
 const rewriting: readonly string[] = ["rewrite-skips", "fuse-sums"];
 
 /**

@@ -1,5 +1,6 @@
 import { type ModelHost, parseModel } from "../../grammar/index.ts";
 import { checkRanges } from "../../passes/activation-range.ts";
+import { circulant } from "../../passes/circulant.ts";
 import { readSettings, type Settings } from "../../passes/settings.ts";
 import { Diagnostics } from "../base/diagnostic.ts";
 import { ownOptions } from "../base/own-options.ts";
@@ -68,6 +69,13 @@ export function readSource(source: ModelSource, options: ReadOptions = {}): Read
   diagnostics.throwIfErrors();
   const given = { ...settings, insecure, costTable, ...(ranges === undefined ? {} : { ranges: ranges.layers }) };
   return { graph, settings: given, passOptions, targets, diagnostics };
+}
+
+/** The network whose values count: its weights have the circulant blocks that are asked for. Throws a SealwrightError where they cannot. */
+export function networkToRun({ graph, settings, diagnostics }: ReadModel): Graph {
+  const made = circulant.run(graph, { settings, diagnostics });
+  diagnostics.throwIfErrors();
+  return made;
 }
 
 function modelOf(source: ModelSource, diagnostics: Diagnostics): Model | undefined {

@@ -86,7 +86,7 @@ export function rewriteGraph(
   const { text, tensors } = printNetwork(changed, weightsFile);
   return {
     graph: changed,
-    text: [text, ...(model.targets ?? []).map(targetText)].join("\n"),
+    text: [text, ...(model.targets ?? []).map((target) => targetText(target, "skips"))].join("\n"),
     weights: tensors,
     blocks: fitted,
     fitted: closeness(graph, changed, all.slice(0, count)),
@@ -97,15 +97,16 @@ export function rewriteGraph(
   };
 }
 
-/** As it was written, without what asks for another rewriting. */
-function targetText({ name, entries }: Target): string {
+/** A target as it was written, without the setting that asks for what has been done. */
+export function targetText({ name, entries }: Target, done?: string): string {
   const lines = entries
-    .filter(({ key }) => key !== "skips")
+    .filter(({ key }) => key !== done)
     .map(({ span: { file, start, end } }) => `  ${file.text.slice(start, end)}\n`);
   return `target ${name} {\n${lines.join("")}}\n`;
 }
 
-function closeness(before: Graph, after: Graph, samples: readonly Tensors[]): Closeness {
+/** How close a network is to another on samples. */
+export function closeness(before: Graph, after: Graph, samples: readonly Tensors[]): Closeness {
   const pairs = samples.map((inputs) => [before, after].map((graph) => [...evaluate(graph, inputs).values()]));
   const place = ({ data }: Tensor) => data.reduce((best, v, i) => (v > data[best]! ? i : best), 0);
   const agreeing = pairs.filter(([wanted, found]) => wanted!.every((value, i) => place(value) === place(found![i]!)));

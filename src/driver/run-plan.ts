@@ -106,23 +106,43 @@ export async function runAllRounds(
  * plan's `max_memory` allows, or `options.cacheBytes` where it is given.
  */
 export function openSession(plan: Plan | RoundsPlan, options: SealOptions = {}): Promise<Session> {
+  const limited = withinMemory(plan, options);
+  return isRoundsPlan(plan) ? openRounds(plan, limited, true) : openSealSession(plan, limited);
+}
+
+/** The server's side of each round on ciphertexts, ready for many runs by whoever wants to see what goes between. */
+export function openServers(plan: RoundsPlan, options: SealOptions = {}): Promise<Servers> {
+  return openEach(plan, withinMemory(plan, options), true);
+}
+
+/** Computes server plans encrypted until it is closed. */
+export interface Servers {
+  readonly serve: Serve;
+  close(): Promise<void>;
+}
+
+/** Encoded weights may take what the plan allows, unless the options say more. */
+function withinMemory(plan: Plan | RoundsPlan, options: SealOptions): SealOptions {
   const parts = isRoundsPlan(plan) ? plan.rounds.flatMap(({ server }) => server ?? []) : [plan];
   const { cacheBytes = Math.min(...parts.map(plaintextBudgetOf)), ...others } = ownOptions(options);
-  const limited = Number.isFinite(cacheBytes) ? { ...others, cacheBytes } : others;
-  return isRoundsPlan(plan) ? openRounds(plan, limited, true) : openSealSession(plan, limited);
+  return Number.isFinite(cacheBytes) ? { ...others, cacheBytes } : others;
+}
+
+async function openRounds(plan: RoundsPlan, options: SealOptions, keep: boolean): Promise<Session> {
+  const { serve, close } = await openEach(plan, options, keep);
+  return { run: (inputs, given) => runRounds(plan, inputs, serve, given), close };
 }
 
 /**
  * All rounds in one worker; with `keep` their weights stay encoded. Where the keys of all do not fit SEAL's memory together, each
  * round makes its own in each run.
  */
-async function openRounds(plan: RoundsPlan, options: SealOptions, keep: boolean): Promise<Session> {
+async function openEach(plan: RoundsPlan, options: SealOptions, keep: boolean): Promise<Servers> {
   const stages = stagesOf(plan);
   const served = stages.filter((stage) => stage !== undefined);
   if (!fitTogether(served, ownOptions(options))) {
     const machine = makeSealMachine(options);
-    const serve: Serve = (server, inputs) => machine.run(server, inputs);
-    return { run: (inputs, given) => runRounds(plan, inputs, serve, given), close: async () => {} };
+    return { serve: (server, inputs) => machine.run(server, inputs), close: async () => {} };
   }
   const runner = await openRunner(served, options);
   const serve: Serve = (server, inputs, round) => {
@@ -131,7 +151,7 @@ async function openRounds(plan: RoundsPlan, options: SealOptions, keep: boolean)
     const keepAs = keep && server === plan.rounds[round]!.server ? served.indexOf(stage) : undefined;
     return runner.run({ ...stage, blinded: server.blinded }, inputs, { keepAs });
   };
-  return { run: (inputs, given) => runRounds(plan, inputs, serve, given), close: () => runner.close() };
+  return { serve, close: () => runner.close() };
 }
 
 /** Parses a printed graph with the tensors its text mentions. Throws a SealwrightError. */

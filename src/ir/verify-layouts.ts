@@ -24,7 +24,8 @@ function* layoutsAlone(graph: Graph, tables: Tables): Generator<string> {
     if (own === undefined) continue;
     slots ??= own.layout.slots;
     if (own.layout.slots !== slots) yield `'${node.name}' has ${own.layout.slots} slots, others have ${slots}`;
-    const wrong = tables.check(own.layout, own.shape);
+    const leavesOut = node.op === "input" && own.layout.coefficients === true;
+    const wrong = tables.check(own.layout, own.shape, leavesOut);
     if (wrong !== undefined) yield `the layout of '${node.name}' ${wrong}`;
   }
 }
@@ -98,10 +99,10 @@ class Tables {
     return elements;
   }
 
-  /** What is wrong with a layout for a shape. */
-  check(layout: Layout, shape: Shape): string | undefined {
-    const key = `${placementText(layout)} ${layout.repeats} ${shape.join()}`;
-    if (!this.#checked.has(key)) this.#checked.set(key, this.broken(layout) ?? this.wrong(layout, shape));
+  /** What is wrong with a layout for a shape. An input of coefficients has only what is read. */
+  check(layout: Layout, shape: Shape, leavesOut: boolean): string | undefined {
+    const key = `${placementText(layout)} ${layout.repeats} ${shape.join()} ${leavesOut}`;
+    if (!this.#checked.has(key)) this.#checked.set(key, this.broken(layout) ?? this.wrong(layout, shape, leavesOut));
     return this.#checked.get(key);
   }
 
@@ -123,7 +124,7 @@ class Tables {
     }
   }
 
-  private wrong(layout: Layout, shape: Shape): string | undefined {
+  private wrong(layout: Layout, shape: Shape, leavesOut: boolean): string | undefined {
     const size = elementCount(shape);
     if (!this.recurs(layout, this.elements(layout))) return `does not recur after ${layout.repeats} slots`;
     const seen = new Uint8Array(size);
@@ -134,6 +135,6 @@ class Tables {
       if (seen[element] === 0) count++;
       seen[element] = 1;
     }
-    return count === size ? undefined : `leaves out ${size - count} of ${size} elements`;
+    return count === size || leavesOut ? undefined : `leaves out ${size - count} of ${size} elements`;
   }
 }

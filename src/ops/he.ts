@@ -114,6 +114,16 @@ export const he_negate = defineHeOp({
   type: ([x]) => whenCiphers("he_negate", [x], ([a]) => a!),
 });
 
+export const he_mask = defineHeOp({
+  doc: "Adds to each coefficient of a ciphertext that carries no element a random number, uniform modulo the prime of level 0, where the operand is, and drawn anew in each run: whoever decrypts learns nothing of them.",
+  inputs: [cipher("x")],
+  attrs: {
+    layout: attr.text("the result's layout of coefficients: its elements stay"),
+    part: part("which of the result's ciphertexts"),
+  },
+  type: ([x]) => whenCiphers("he_mask", [x], ([a]) => (a!.size === 2 ? a! : needsSize2("he_mask"))),
+});
+
 export const he_add_plain = defineHeOp({
   doc: "Sum of a ciphertext and a plaintext of the same level and scale.",
   inputs: [cipher("x"), plain("p")],

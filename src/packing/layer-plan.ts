@@ -13,6 +13,16 @@ export interface LayerPlan {
   readonly folds: readonly number[];
   /** Ciphertexts `k` and `k + ceil(count / 2)` of the result are computed as the parts of one complex value. */
   readonly pairs: boolean;
+  /** Set where layouts place coefficients, not slots: weights are then spectra of kernels. */
+  readonly spectral?: SpectralPlan;
+}
+
+/** A layer of convolutions computed on coefficients (spectral-layouts.ts). */
+export interface SpectralPlan {
+  /** In one ciphertext: a power of two. Steps are multiples of slots divided by it. */
+  readonly polynomials: number;
+  /** Neighbouring channels of the result that lie in one polynomial. */
+  readonly block: number;
 }
 
 /** What happens to each ciphertext of one operand. */
@@ -32,12 +42,29 @@ export interface OperandPlan {
 
 /** Reads a plan out of untyped data; undefined when it is none. */
 export function readLayerPlan(raw: object): LayerPlan | undefined {
-  const { operands, giants, folds = [], pairs = false } = raw as { [K in keyof LayerPlan]?: unknown };
+  const { operands, giants, folds = [], pairs = false, spectral } = raw as { [K in keyof LayerPlan]?: unknown };
   if (!Array.isArray(operands) || operands.length === 0 || typeof pairs !== "boolean") return undefined;
   if (!isSteps(giants) || !isSteps(folds) || giants.length === 0) return undefined;
   const foldsFit = folds.every((f, i) => f > 0 && Number.isInteger(Math.log2(f)) && folds.indexOf(f) === i);
   const read = operands.map(readOperandPlan);
-  return foldsFit && read.every((o) => o !== undefined) ? { operands: read, giants, folds, pairs } : undefined;
+  if (!foldsFit || !read.every((o) => o !== undefined)) return undefined;
+  const plan = { operands: read, giants, folds, pairs };
+  if (spectral === undefined) return plan;
+  const known = readSpectralPlan(spectral);
+  // Coefficients have no copies to fold or mix, and no parts.
+  const plain = read.every((o) => o.halving === "none" && o.mixing.length === 0) && folds.length === 0 && !pairs;
+  return known === undefined || !plain ? undefined : { ...plan, spectral: known };
+}
+
+function readSpectralPlan(raw: unknown): SpectralPlan | undefined {
+  if (typeof raw !== "object" || raw === null) return undefined;
+  const { polynomials, block } = raw as { [K in keyof SpectralPlan]?: unknown };
+  const fits = isCount(polynomials) && isCount(block) && Number.isInteger(Math.log2(polynomials));
+  return fits ? { polynomials, block } : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
 function readOperandPlan(raw: unknown): OperandPlan | undefined {
@@ -52,7 +79,7 @@ function readOperandPlan(raw: unknown): OperandPlan | undefined {
 export const mostMixing = 6;
 
 /** A plan as attributes and annotations have it; what is as usual is left out. */
-export function writeLayerPlan({ operands, giants, folds, pairs }: LayerPlan) {
+export function writeLayerPlan({ operands, giants, folds, pairs, spectral }: LayerPlan) {
   return {
     operands: operands.map(({ babies, halving, mixing }) => ({
       babies,
@@ -62,6 +89,7 @@ export function writeLayerPlan({ operands, giants, folds, pairs }: LayerPlan) {
     giants,
     folds,
     ...(pairs ? { pairs } : {}),
+    ...(spectral ? { spectral: { polynomials: spectral.polynomials, block: spectral.block } } : {}),
   };
 }
 
@@ -85,7 +113,7 @@ export function mixingFolds(plan: LayerPlan, slots: number): number[] {
 
 /** Whether an operand is complex when it meets the weights. */
 export function isComplexOperand({ halving }: OperandPlan, from: Layout): boolean {
-  return from.complex || halving !== "none";
+  return (from.complex && from.coefficients === undefined) || halving !== "none";
 }
 
 /** Whether the real part has to be taken at the end. */

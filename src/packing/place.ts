@@ -87,6 +87,29 @@ export function usedPieces(
   return pieces;
 }
 
+/** A layer between layouts, with a plan. */
+export interface PlacedLayer {
+  readonly map: LinearMap;
+  readonly coefficients: Float64Array;
+  readonly from: readonly Spread[];
+  readonly to: Spread;
+  readonly plan: LayerPlan;
+}
+
+/** Visits each weight with the number of every product that `place` would give it to; answers with what the numbers mean. */
+export function eachPlaced(
+  { map, coefficients, from, to, plan }: PlacedLayer,
+  visit: (product: number, coefficient: number) => void,
+): ((product: number) => Piece) | Misplaced {
+  const rings = fittingRings(from, to, plan);
+  if (typeof rings === "string") return rings;
+  const products = new Products(from, to, plan);
+  const missing = visitWeights(map, coefficients, from, to, plan, rings, products, (product, _slot, coefficient) =>
+    visit(product, coefficient),
+  );
+  return missing ?? ((product) => products.piece(product));
+}
+
 /** The rings of a layer, once the conditions hold under which the steps of its plan compute what they should. */
 function fittingRings(from: readonly Spread[], to: Spread, plan: LayerPlan): Rings | Misplaced {
   const layouts = from.map((s) => s.layout);

@@ -1,5 +1,6 @@
 import { invariant } from "../base/diagnostic.ts";
 import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
+import { polynomialOfSlots, slotsOfPolynomial } from "../scheme/fourier.ts";
 import { idle, type Layout, layoutElements, planesOf } from "../scheme/layout.ts";
 import type { SlotVector } from "../scheme/slot-vector.ts";
 
@@ -9,6 +10,13 @@ export function toSlots(value: Tensor, layout: Layout): SlotVector[] {
   const elements = layoutElements(layout);
   const plane = (p: number) =>
     Float64Array.from(elements.subarray(p * slots, (p + 1) * slots), (e) => (e === idle ? 0 : value.data[e]!));
+  if (layout.coefficients) {
+    const degree = 2 * slots;
+    return Array.from({ length: ciphertexts }, (_, c) => {
+      const own = elements.subarray(c * degree, (c + 1) * degree);
+      return slotsOfPolynomial(Float64Array.from(own, (e) => (e === idle ? 0 : value.data[e]!)));
+    });
+  }
   return Array.from({ length: ciphertexts }, (_, c) =>
     complex ? { re: plane(2 * c), im: plane(2 * c + 1) } : { re: plane(c) },
   );
@@ -16,7 +24,9 @@ export function toSlots(value: Tensor, layout: Layout): SlotVector[] {
 
 /** Reads a tensor back from slots, each element from the first position that carries it. */
 export function fromSlots(slots: readonly SlotVector[], layout: Layout, shape: Shape): Tensor {
-  const planes = slots.flatMap(({ re, im }) => (layout.complex ? [re, im ?? new Float64Array(re.length)] : [re]));
+  const planes = layout.coefficients
+    ? slots.flatMap(coefficientPlanes)
+    : slots.flatMap(({ re, im }) => (layout.complex ? [re, im ?? new Float64Array(re.length)] : [re]));
   invariant(
     planes.length === planesOf(layout),
     `reads ${planesOf(layout)} planes of slots, ${planes.length} are there`,
@@ -29,4 +39,10 @@ export function fromSlots(slots: readonly SlotVector[], layout: Layout, shape: S
   }
   invariant(!data.some(Number.isNaN), "a layout leaves out an element of its tensor");
   return { shape, data };
+}
+
+/** The coefficients of a ciphertext, first those of the lower powers, then those of the upper. */
+function coefficientPlanes(vector: SlotVector): Float64Array[] {
+  const coefficients = polynomialOfSlots(vector);
+  return [coefficients.subarray(0, vector.re.length), coefficients.subarray(vector.re.length)];
 }

@@ -124,6 +124,7 @@ class RegionFinder {
       case "he_negate":
       case "he_rescale":
       case "he_mod_switch":
+      case "he_mask":
       case "he_relinearize":
       case "he_add":
       case "he_subtract":

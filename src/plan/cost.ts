@@ -118,6 +118,8 @@ const costOp: { readonly [K in Node["op"]]?: CostOp } = {
   he_subtract: "add",
   he_negate: "addPlain",
   he_add_plain: "addPlain",
+  // Drawing and transforming two polynomials takes about as long as encoding.
+  he_mask: "encode",
   he_multiply_plain: "multiplyPlain",
   he_multiply_monomial: "multiplyMonomial",
   he_multiply: "multiply",

@@ -21,7 +21,16 @@ import {
   withSource,
 } from "./error-sources.ts";
 import type { HeMachine } from "./machine.ts";
-import { isZero, largestOf, largestSquares, multiplied, rotated, scaled, summed } from "./sample-arithmetic.ts";
+import {
+  coefficientsOf,
+  isZero,
+  largestOf,
+  largestSquares,
+  multiplied,
+  rotated,
+  scaled,
+  summed,
+} from "./sample-arithmetic.ts";
 
 /**
  * A ciphertext as numbers for several samples at once, and its error. Errors are complex: variances are those of the real
@@ -73,8 +82,12 @@ const mostSources = 96;
 /** A ciphertext that could hold a million need not be watched for overflow. */
 const watchedLimit = 2 ** 20;
 
-/** Carries error variances beside values, by the formulas of `error-model.ts`. */
-export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
+/**
+ * Carries error variances beside values, by the formulas of `error-model.ts`. `onCoefficients` is set for a program whose values
+ * are coefficients: what a ciphertext holds of them is looked at then, when it is rescaled or at the last level. Slots
+ * of positive coefficients are thousands of times as large.
+ */
+export function errorMachine(scheme: Scheme, samples: number, onCoefficients = false): ErrorMachine {
   const { degree } = scheme;
   const slots = degree / 2;
   const size = samples * slots;
@@ -117,13 +130,16 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
     shared.add(variance);
     return variance;
   };
+  const largestHeld = ({ values }: Estimate): number =>
+    onCoefficients ? largestOf(coefficientsOf(values, slots)) : largestOf(values);
   const watched = (x: Estimate): Estimate => {
     const limit = rules.largestValue(x);
-    if (limit < watchedLimit) fill = Math.max(fill, largestOf(x.values) / limit);
+    // Sums may overflow on the way, modulo what is left in the end.
+    if (limit < watchedLimit && (!onCoefficients || x.level === 0)) fill = Math.max(fill, largestHeld(x) / limit);
     return x;
   };
   const landed = (x: Estimate): Estimate => {
-    const largest = largestOf(x.values);
+    const largest = largestHeld(x);
     fill = Math.max(fill, largest / rules.largestValue(x));
     largestByLevel[x.level] = Math.max(largestByLevel[x.level]!, largest);
     return x;
@@ -255,6 +271,7 @@ export function errorMachine(scheme: Scheme, samples: number): ErrorMachine {
     },
     subtract: (x, y) => sum(x, y, -1),
     negate: (x) => estimate(x, negative(x.values), scaledSources(x.sources, -1, size)),
+    mask: (x) => sameNumbers(x.values, x, x.sources),
     addPlain(x, p) {
       const standing = rules.addPlain(x, p);
       const { values } = p;

@@ -4,6 +4,7 @@ import type { LayerConstants } from "./layer.ts";
 import { layerOfNode } from "./layer-names.ts";
 import { dyingAfter } from "./liveness.ts";
 import type { HeMachine } from "./machine.ts";
+import { openCoefficients } from "./open-coefficients.ts";
 import type { PlaintextCache } from "./plaintexts.ts";
 
 export interface ExecuteHooks<C> {
@@ -139,6 +140,8 @@ function compute<C, P>(node: Node, machine: HeMachine<C, P>, cipher: (id: NodeId
       return machine.add(cipher(x), cipher(y));
     case "he_subtract":
       return machine.subtract(cipher(x), cipher(y));
+    case "he_mask":
+      return machine.mask(cipher(x), openCoefficients(node.attrs));
     case "he_negate":
       return machine.negate(cipher(x));
     case "he_add_plain":

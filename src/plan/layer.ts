@@ -1,12 +1,15 @@
 import { fail, invariant } from "../base/diagnostic.ts";
+import type { LinearMap } from "../base/linear-map.ts";
 import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
 import { type Graph, inputNodes, type NodeOf } from "../ir/graph.ts";
 import type { AttrSpec, AttrsOf, AttrValue } from "../ops/attributes.ts";
 import { opNamed } from "../ops/index.ts";
 import type { NetworkOp, Operand } from "../ops/op.ts";
 import { type LayerPlan, readLayerPlan } from "../packing/layer-plan.ts";
-import { type Placement, place } from "../packing/place.ts";
+import { type Piece, place } from "../packing/place.ts";
 import { type Spread, spread } from "../packing/positions.ts";
+import { toSlots } from "../packing/slots.ts";
+import { isSpectral, spectralLayer, spectralPieces, spectralWeights } from "../packing/spectral-weights.ts";
 import { pieceWeights, placedWeights } from "../packing/weights.ts";
 import { idle, parseLayout } from "../scheme/layout.ts";
 import { constantSlots, type SlotVector } from "../scheme/slot-vector.ts";
@@ -38,15 +41,8 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">, blind?: B
   const operands = readOperands(raw, constants, layer);
   const attrs = readSettings(op, settings, layer);
 
-  let known:
-    | {
-        readonly placement: Placement;
-        readonly placed: Float64Array;
-        readonly sources: readonly Spread[];
-        readonly plan: LayerPlan;
-        readonly index: ReadonlyMap<string, number>;
-      }
-    | undefined;
+  let known: { readonly index: ReadonlyMap<string, number>; weights(piece: number): SlotVector } | undefined;
+  let biases: readonly SlotVector[] | undefined;
   const placed = () => {
     if (known !== undefined) return known;
     const clear = op.linear?.(operands, attrs as never);
@@ -57,29 +53,55 @@ export function layerConstants(graph: Graph, node: NodeOf<"he_layer">, blind?: B
     const { map, coefficients } =
       blind === undefined ? { map: clear, coefficients: weights } : blindedMap(clear, weights, blind);
     const sources = from.map((l) => layoutNamed(l, layer));
-    const placement = place(map, coefficients, sources, result, plan);
-    if (typeof placement === "string") fail("layer-plan-invalid", "nowhere", { layer, reason: placement });
-    const index = new Map(placement.pieces.map((p, i) => [`${p.to} ${p.giant} ${p.from} ${p.baby}`, i]));
-    known = { placement, placed: placedWeights(placement, coefficients), sources, plan, index };
+    const products = productsOf(map, coefficients, sources, result, plan);
+    if (typeof products === "string") return fail("layer-plan-invalid", "nowhere", { layer, reason: products });
+    const index = new Map(products.pieces.map((p, i) => [`${p.to} ${p.giant} ${p.from} ${p.baby}`, i]));
+    known = { index, weights: products.weights };
     return known;
   };
   return {
     weights(output, giant, input, baby) {
-      const { placement, placed: weights, sources, plan, index } = placed();
+      const { index, weights } = placed();
       const piece = index.get(`${output} ${giant} ${input} ${baby}`);
-      if (piece === undefined) return constantSlots(0, slots);
-      return pieceWeights(placement, weights, sources, result, plan, piece);
+      return piece === undefined ? constantSlots(0, slots) : weights(piece);
     },
     bias(output) {
       const clear = biasOf(op, operands, attrs, constants);
       if (clear === undefined) return undefined;
       const added = blinded(clear, blind?.result);
+      if (result.layout.coefficients) {
+        biases ??= toSlots({ shape: [added.length], data: added }, result.layout);
+        return biases[output]!;
+      }
       const plane = (p: number) =>
         Float64Array.from(result.elements.subarray(p * slots, (p + 1) * slots), (row) =>
           row === idle ? 0 : added[row]!,
         );
       return result.layout.complex ? { re: plane(2 * output), im: plane(2 * output + 1) } : { re: plane(output) };
     },
+  };
+}
+
+/** The products of a layer, and what each multiplies by. */
+function productsOf(
+  map: LinearMap,
+  coefficients: Float64Array,
+  from: readonly Spread[],
+  to: Spread,
+  plan: LayerPlan,
+): string | { readonly pieces: readonly Piece[]; weights(piece: number): SlotVector } {
+  if (isSpectral(plan)) {
+    const spectral = spectralLayer(map, coefficients, from, to, plan);
+    if (typeof spectral === "string") return spectral;
+    const [pieces, weights] = [spectralPieces(spectral), spectralWeights(spectral)];
+    return { pieces, weights: (piece) => weights(pieces[piece]!) };
+  }
+  const placement = place(map, coefficients, from, to, plan);
+  if (typeof placement === "string") return placement;
+  const placed = placedWeights(placement, coefficients);
+  return {
+    pieces: placement.pieces,
+    weights: (piece) => pieceWeights(placement, placed, from, to, plan, piece),
   };
 }
 

@@ -30,6 +30,11 @@ export interface HeMachine<C, P> {
   addTo(x: C, y: C): C;
   subtract(x: C, y: C): C;
   negate(x: C): C;
+  /**
+   * Hides coefficients: adds to each for which `open` is 0 a random number, uniform modulo the prime of level 0, where `x` is. Only
+   * machines that encrypt do; on numbers the result is `x`.
+   */
+  mask(x: C, open: Uint8Array): C;
   addPlain(x: C, p: P): C;
   multiplyPlain(x: C, p: P): C;
   multiply(x: C, y: C): C;

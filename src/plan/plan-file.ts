@@ -4,7 +4,7 @@ import { JsonCursor } from "../base/json-cursor.ts";
 import type { Tensor } from "../base/tensor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { graphTensors, printGraph } from "../ir/print.ts";
-import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
+import { readSafetensors, writeWeights } from "../weights/safetensors.ts";
 import { decodeChoices } from "./choices.ts";
 import { checkHeading, type FileKind, headingKeys } from "./file-heading.ts";
 import { packText, unpackText } from "./packed-text.ts";
@@ -67,7 +67,7 @@ export function describedPlan(
 export function writeDescribed(description: Description, tensors: ReadonlyMap<string, Tensor>): Uint8Array {
   const metadata = printJson(description);
   invariant(metadata.length < maxDescriptionBytes, `a plan of ${metadata.length} characters`);
-  return writeSafetensors(tensors, new Map([[metadataKey, metadata]]));
+  return writeWeights(tensors, new Map([[metadataKey, metadata]]));
 }
 
 /**

@@ -12,6 +12,7 @@ import { execute } from "./execute.ts";
 import { type LayerConstants, layerConstants } from "./layer.ts";
 import { layerOfNode } from "./layer-names.ts";
 import type { Tensors } from "./machine.ts";
+import { coefficientsOf } from "./sample-arithmetic.ts";
 
 export interface ErrorPrediction {
   /** By output: the largest absolute error its elements will have, and the largest absolute value calibration saw. */
@@ -43,7 +44,8 @@ export function predictError(program: Graph, options: PredictionOptions = {}): E
   const { scheme } = program;
   invariant(scheme !== undefined, "a program has a scheme");
   const { samples = calibrationSamples(program), constants = (node) => layerConstants(program, node) } = options;
-  const machine = errorMachine(scheme, samples.length);
+  const onCoefficients = program.nodes.some((node) => node.op === "he_mask");
+  const machine = errorMachine(scheme, samples.length, onCoefficients);
   const results = resultsOfLayers(program);
   const layouts = layoutsOfLayers(options.leveled);
   const layers = new Map<string, number>();
@@ -53,7 +55,7 @@ export function predictError(program: Graph, options: PredictionOptions = {}): E
     if (result === undefined) return;
     const layout = layouts.get(result.layer);
     const data = layout?.ciphertexts === result.parts ? dataSlots(layout, result.part) : undefined;
-    const bound = boundOf(machine.varianceOf(value), data);
+    const bound = boundOf(machine.varianceOf(value), data, layout);
     layers.set(result.layer, Math.max(layers.get(result.layer) ?? 0, bound));
   };
   const inputs = encryptedInputs(program, machine, samples);
@@ -62,7 +64,7 @@ export function predictError(program: Graph, options: PredictionOptions = {}): E
     program.outputs.map(({ name, node }) => {
       const output = program.nodes[node] as NodeOf<"he_output">;
       const layout = layoutIn(output.attrs.layout);
-      const parts = found.get(name)!.map((value, part) => measure(machine, value, dataSlots(layout, part)));
+      const parts = found.get(name)!.map((value, part) => measure(machine, value, dataSlots(layout, part), layout));
       const largestOf = (key: "bound" | "largest") => parts.reduce((most, p) => Math.max(most, p[key]), 0);
       return [name, { bound: largestOf("bound"), largest: largestOf("largest") }];
     }),
@@ -98,7 +100,13 @@ export function leastBound(variance: number): number {
   return correlation * deviations(1) * Math.sqrt(variance);
 }
 
-function boundOf(variance: Float64Array, data: DataSlots | undefined): number {
+function boundOf(variance: Float64Array, data: DataSlots | undefined, layout?: Layout): number {
+  if (data !== undefined && layout?.coefficients) {
+    // A coefficient is 2 / N times the sum of N / 2 slots, each turned: c = (2 / N) sum of Re(slot * root).
+    const mean = variance.reduce((sum, v) => sum + v, 0) / variance.length;
+    const count = data.reduce((sum, plane) => sum + plane.length, 0);
+    return correlation * deviations(count) * Math.sqrt(mean / variance.length);
+  }
   const count = data?.reduce((sum, plane) => sum + plane.length, 0) ?? variance.length;
   let largest = 0;
   if (data === undefined) for (const v of variance) largest = Math.max(largest, v);
@@ -106,9 +114,10 @@ function boundOf(variance: Float64Array, data: DataSlots | undefined): number {
   return correlation * deviations(count) * Math.sqrt(largest);
 }
 
-function measure(machine: ErrorMachine, value: Estimate, data: DataSlots) {
+function measure(machine: ErrorMachine, value: Estimate, data: DataSlots, layout: Layout) {
   const variance = machine.varianceOf(value);
-  const parts = [value.values.re, value.values.im];
+  const { re, im } = layout.coefficients ? coefficientsOf(value.values, variance.length) : value.values;
+  const parts = [re, im];
   let largest = 0;
   for (const [p, plane] of data.entries()) {
     const values = parts[p];
@@ -117,7 +126,7 @@ function measure(machine: ErrorMachine, value: Estimate, data: DataSlots) {
       for (const slot of plane) largest = Math.max(largest, Math.abs(values[from + slot]!));
     }
   }
-  return { bound: data.every((plane) => plane.length === 0) ? 0 : boundOf(variance, data), largest };
+  return { bound: data.every((plane) => plane.length === 0) ? 0 : boundOf(variance, data, layout), largest };
 }
 
 function encryptedInputs(program: Graph, machine: ErrorMachine, samples: readonly Tensors[]): Map<string, Estimate> {

@@ -1,3 +1,4 @@
+import { polynomialOfSlots } from "../scheme/fourier.ts";
 import type { SlotVector } from "../scheme/slot-vector.ts";
 
 // The loops below are most of the time of a prediction: lengths stand outside of them, and real numbers have their own.
@@ -95,4 +96,15 @@ export function largestOf({ re, im }: SlotVector): number {
     else if (Number.isNaN(size)) return size;
   }
   return largest;
+}
+
+/** The coefficients of each sample: those of lower powers as if they were real parts, those of upper ones imaginary. */
+export function coefficientsOf({ re, im }: SlotVector, slots: number): SlotVector {
+  const [low, high] = [new Float64Array(re.length), new Float64Array(re.length)];
+  for (let from = 0; from < re.length; from += slots) {
+    const all = polynomialOfSlots({ re: re.subarray(from, from + slots), im: im?.subarray(from, from + slots) });
+    low.set(all.subarray(0, slots), from);
+    high.set(all.subarray(slots), from);
+  }
+  return { re: low, im: high };
 }

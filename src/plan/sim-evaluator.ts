@@ -9,6 +9,7 @@ import {
   spikes,
   symmetricVariance,
 } from "../scheme/error-model.ts";
+import { polynomialOfSlots } from "../scheme/fourier.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
 import { monomialSlots } from "../scheme/roots.ts";
 import { type PlainStanding, Rules, type Standing } from "../scheme/rules.ts";
@@ -79,7 +80,9 @@ export function simEvaluator(scheme: Scheme, options: SimOptions = {}): SimEvalu
   const plain = (standing: PlainStanding, slots: SlotVector, variance: number): SimPlain => {
     const largest = largestSlot(slots);
     invariant(Number.isFinite(largest), "encodes a value that is not finite");
-    invariant(largest < rules.largestValue(standing), `encodes ${largest}, too large for level ${standing.level}`);
+    const limit = rules.largestValue(standing);
+    const fits = largest < limit || polynomialOfSlots(slots).every((c) => Math.abs(c) < limit);
+    invariant(fits, `encodes ${largest}, too large for level ${standing.level}`);
     return made({ ...standing, slots: rounded(slots, variance) });
   };
 
@@ -129,6 +132,10 @@ export function simEvaluator(scheme: Scheme, options: SimOptions = {}): SimEvalu
     negate(x) {
       alive(x);
       return made({ ...x, slots: negative(x.slots) });
+    },
+    mask(x, open) {
+      alive(x);
+      return made({ ...rules.mask(x, open.length) });
     },
     addPlain(x, p) {
       alive(x, p);

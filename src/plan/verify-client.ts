@@ -163,5 +163,5 @@ function portProblem({ scheme }: ClientView, port: Port, side: "inputs" | "outpu
   if (!ordered || !Number.isFinite(low) || !Number.isFinite(high)) return `its range is ${low} to ${high}`;
   const sizesFit = shape.every((size) => Number.isSafeInteger(size) && size >= 1);
   if (!sizesFit || elementCount(shape) > maxPositions) return `its shape is [${shape.join(", ")}]`;
-  return layoutProblem(layout, shape, scheme.degree / 2);
+  return layoutProblem(layout, shape, scheme.degree / 2, side === "inputs" ? "input" : "result");
 }

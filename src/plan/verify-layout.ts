@@ -6,8 +6,17 @@ import { isComplete, type Layout, planesOf } from "../scheme/layout.ts";
 export const maxPositions = 2 ** 24;
 const maxDigits = 64;
 
-/** What is wrong with a layout that came out of a file, for a tensor and a ring; undefined when it is sound. */
-export function layoutProblem(layout: Layout, shape: Shape, slots: number): string | undefined {
+/**
+ * What is wrong with a layout that came out of a file, for a tensor and a ring; undefined when it is sound. Of inputs among
+ * coefficients only what is read is sent.
+ */
+export function layoutProblem(
+  layout: Layout,
+  shape: Shape,
+  slots: number,
+  side: "input" | "result" = "result",
+): string | undefined {
+  const leavesOut = side === "input" && layout.coefficients === true;
   const { ciphertexts, dims, joined, digits, origin, repeats } = layout;
   if (layout.slots !== slots) return `its layout has ${layout.slots} slots, the ring has ${slots}`;
   const positions = slots * planesOf(layout);
@@ -18,7 +27,7 @@ export function layoutProblem(layout: Layout, shape: Shape, slots: number): stri
     return `its layout recurs after ${repeats} slots, allowed are powers of two up to ${slots}`;
   }
   const elements = elementCount(shape);
-  if (elements > positions) return `its ${elements} elements do not fit ${positions} slots`;
+  if (elements > positions && !leavesOut) return `its ${elements} elements do not fit ${positions} slots`;
   const fits = (value: number, least: number) => Number.isInteger(value) && value >= least && value <= maxPositions;
   const parts = joined.flatMap((join) => join.parts);
   const sound =
@@ -36,7 +45,7 @@ export function layoutProblem(layout: Layout, shape: Shape, slots: number): stri
   const last = dims.reduce((sum, { size, stride }) => sum + (size - 1) * stride, 0);
   if (last >= elements) return `its layout speaks of element ${last}, the shape has ${elements}`;
   try {
-    return isComplete(layout, shape) ? undefined : "its layout leaves out elements";
+    return isComplete(layout, shape) || leavesOut ? undefined : "its layout leaves out elements";
   } catch (error) {
     if (error instanceof CompilerBug) return error.message;
     throw error;

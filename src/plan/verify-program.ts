@@ -6,6 +6,7 @@ import { printLayout } from "../scheme/layout.ts";
 import { canonicalScales, type Scheme } from "../scheme/parameters.ts";
 import { type PlainStanding, Rules, type Standing } from "../scheme/rules.ts";
 import { galoisSteps } from "./cost.ts";
+import { openCoefficients } from "./open-coefficients.ts";
 import type { Plan, Port } from "./plan.ts";
 import { RecipeChecker } from "./verify-recipes.ts";
 
@@ -22,6 +23,7 @@ export function verifyProgram(plan: Plan, path: string): void {
   checkRotations(plan, path);
   checkInputs(plan, wrong);
   checkOutputs(plan, wrong);
+  checkMasks(plan, wrong);
   new RecipeChecker(program, { path, part: "program" }).check();
   checkExactScales(plan, wrong);
 }
@@ -74,6 +76,20 @@ function checkInputs({ program, inputs }: Plan, wrong: Wrong): void {
     const { ciphertexts } = ports.get(name)!.layout;
     if (found.size !== ciphertexts) wrong(`input '${name}' has ${found.size} of its ${ciphertexts} ciphertexts`);
   }
+}
+
+/** Coefficients without an element are hidden where values leave, and only there. */
+function checkMasks({ program, outputs }: Plan, wrong: Wrong): void {
+  const masks = new Set(program.nodes.filter((node) => node.op === "he_mask"));
+  for (const [i, { name, layout }] of outputs.entries()) {
+    if (layout.coefficients === undefined) continue;
+    for (const [part, node] of inputNodes(program, nodeAt(program, program.outputs[i]!.node)).entries()) {
+      const isOwn = node.op === "he_mask" && node.attrs.layout === printLayout(layout) && node.attrs.part === part;
+      if (!isOwn) wrong(`part ${part} of output '${name}' leaves without its mask`);
+      masks.delete(node as NodeOf<"he_mask">);
+    }
+  }
+  for (const { name } of masks) wrong(`'${name}' masks no output`);
 }
 
 function checkOutputs({ program, outputs }: Plan, wrong: Wrong): void {
@@ -168,6 +184,8 @@ function step(
       return rules.add(x, standings.get(second.id)!);
     case "he_negate":
       return x;
+    case "he_mask":
+      return rules.mask(x, openCoefficients(node.attrs).length);
     case "he_add_plain":
       return rules.addPlain(x, plains.get(second.id)!);
     case "he_multiply_plain":

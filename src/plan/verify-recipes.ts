@@ -64,7 +64,7 @@ export class RecipeChecker {
     }
     const shape = op.shape(operands, attrs as never);
     if (isProblem(shape)) return this.#wrong(layer, diagnose(shape.problem, "nowhere", shape.params as never).message);
-    const layouts = encrypted.map((operand, i) => this.#layout(layer, from[i]!, operand.shape));
+    const layouts = encrypted.map((operand, i) => this.#layout(layer, from[i]!, operand.shape, "input"));
     const plan = readLayerPlan(record);
     if (plan === undefined) return this.#wrong(layer, "its plan is no list of baby steps, giant steps and folds");
     const steps = plan.operands.flatMap(({ babies, mixing, halving }) => [
@@ -86,11 +86,11 @@ export class RecipeChecker {
     return { plan, babies, sums: summedCount(plan, result), to: result.ciphertexts };
   }
 
-  #layout(layer: string, text: string, shape: Shape): Layout {
+  #layout(layer: string, text: string, shape: Shape, side: "input" | "result" = "result"): Layout {
     const layout = parseLayout(text);
     if (layout === undefined) return this.#wrong(layer, `'${text}' is no layout`);
-    const key = `${text} of ${shape.join()}`;
-    if (!this.#layouts.has(key)) this.#layouts.set(key, layoutProblem(layout, shape, this.#slots));
+    const key = `${text} of ${side} ${shape.join()}`;
+    if (!this.#layouts.has(key)) this.#layouts.set(key, layoutProblem(layout, shape, this.#slots, side));
     const problem = this.#layouts.get(key);
     return problem === undefined ? layout : this.#wrong(layer, problem);
   }

@@ -92,7 +92,9 @@ function explainRecipe(recipe: NodeOf<"he_layer">, { plainMultiplications, rotat
 function explainOperand({ babies, halving, mixing }: OperandPlan, layout: Layout): string[] {
   const half = Math.ceil(layout.ciphertexts / 2);
   const lines: string[] = [];
-  if (layout.complex) lines.push("  complex slots: one product serves two weights");
+  if (layout.coefficients)
+    lines.push("  pixels are coefficients of polynomials: one product multiplies by all taps of a kernel at once");
+  else if (layout.complex) lines.push("  complex slots: one product serves two weights");
   if (halving === "pairs")
     lines.push(
       `  made complex: X^(N/2) times ciphertext k + ${half} is added to ciphertext k, so one product serves two weights`,
@@ -139,6 +141,11 @@ function explainFolds(plan: LayerPlan, slots: number): string[] {
 }
 
 function explainParts(plan: LayerPlan, from: readonly (Layout | undefined)[], to: Layout): string[] {
+  if (plan.spectral !== undefined)
+    return [
+      `  ${counted(plan.spectral.polynomials, "polynomial")} in each ciphertext, ${counted(plan.spectral.block, "channel")} in each polynomial of the result`,
+      "  mask: random numbers are added to all coefficients that carry no result",
+    ];
   if (to.complex) return ["  the result is complex: two rows lie in one slot"];
   if (plan.pairs) {
     const half = Math.ceil(to.ciphertexts / 2);

@@ -2,11 +2,12 @@ import { elementCount } from "../base/tensor.ts";
 import { idle, type Layout, type LayoutDigit, layoutElements } from "../scheme/layout.ts";
 import { counted, formatShare } from "./quantities.ts";
 
-/** Slots that carry an element, copies included; the two parts of a complex one count once. */
+/** Slots that carry an element, copies included; the two parts of a complex one count once, and two coefficients do. */
 export function occupiedSlots(layout: Layout): number {
-  const { slots, complex } = layout;
+  const { slots, complex, coefficients } = layout;
   const elements = layoutElements(layout);
   let count = 0;
+  if (coefficients) return elements.reduce((sum, e) => sum + (e === idle ? 0 : 1), 0) / 2;
   for (let first = 0; first < elements.length; first += complex ? 2 * slots : slots)
     for (let at = first; at < first + slots; at++)
       if (elements[at] !== idle || (complex && elements[at + slots] !== idle)) count++;
@@ -15,7 +16,7 @@ export function occupiedSlots(layout: Layout): number {
 
 /** A layout without what is said beside it: its slots, its shape, and what idle slots hold. */
 export function shortLayout(text: string): string {
-  const match = /^\d+(?: repeats \d+)? x (\d+)( complex)? \[[^\]]*\](.*)$/.exec(text);
+  const match = /^\d+(?: repeats \d+)? x (\d+)( complex| coefficients)? \[[^\]]*\](.*)$/.exec(text);
   return match === null ? text : `${match[1]} ct${match[2] ?? ""}${match[3]}`;
 }
 
@@ -26,8 +27,10 @@ export function describeLayout(layout: Layout): string[] {
   const elements = elementCount(dims.map((d) => d.size));
   const dimensions = dimensionNames(dims.length);
   const names = [...dimensions, ...joined.map((_, j) => `of count ${j + 1}`)];
+  const room = layout.coefficients ? `${2 * slots} coefficients` : `${slots}${complex ? " complex" : ""} slots`;
+  const unit = layout.coefficients ? "coefficients" : "slots";
   const lines = [
-    `${counted(ciphertexts, "ciphertext")} of ${slots}${complex ? " complex" : ""} slots for ${counted(elements, "element")}; ${formatShare(used, slots * ciphertexts)} of the slots carry data`,
+    `${counted(ciphertexts, "ciphertext")} of ${room} for ${counted(elements, "element")}; ${formatShare(used, slots * ciphertexts)} of the ${unit} carry data`,
   ];
   for (const [j, { parts }] of joined.entries()) {
     const counting = parts.filter(({ extent }) => extent > 1);
@@ -58,7 +61,8 @@ function every(step: number): string {
 }
 
 /** How far the values of a digit lie from one another. A complex ciphertext has two planes of slots. */
-function distance({ stride, extent }: LayoutDigit, { slots, complex }: Layout): string {
+function distance({ stride, extent }: LayoutDigit, { slots, complex, coefficients }: Layout): string {
+  if (coefficients && stride < 2 * slots) return `${counted(stride, "coefficient")} apart`;
   const planes = stride / slots;
   if (complex && planes === 1 && extent === 2) return "in one slot, as its real and imaginary part";
   if (!Number.isInteger(planes)) return `${counted(stride, "slot")} apart`;

@@ -76,10 +76,11 @@ export function roundReports(plan: RoundsPlan, costs: CostTable = defaultCostTab
       server: layersOf(server.source),
       client: clientLayers,
       gives,
-      reveals: server.outputs.map(({ name, shape }) => {
+      reveals: server.outputs.map(({ name, shape, layout }) => {
         const result = results.get(name);
         const what = result === undefined ? readersOf(round, name) : `the output '${result}'`;
-        return `the ${shape.join(" x ")} values of '${name}', ${what}${result === undefined ? blinded(name) : ""}`;
+        const hidden = layout.coefficients ? "; all else it decrypts is random" : "";
+        return `the ${shape.join(" x ")} values of '${name}', ${what}${result === undefined ? blinded(name) : ""}${hidden}`;
       }),
     };
   });

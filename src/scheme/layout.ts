@@ -14,6 +14,11 @@ export interface Layout {
   readonly slots: number;
   readonly ciphertexts: number;
   readonly complex: boolean;
+  /**
+   * Set when positions count coefficients of plaintext polynomials instead of slots: position `p` is the coefficient of
+   * `X^(p % N)` of ciphertext `floor(p / N)`, `N = 2 slots`. Slots then hold values of these polynomials, and `complex` is set, too.
+   */
+  readonly coefficients?: true;
   /** The view of the tensor that the digits speak of; its row-major order may differ from the tensor's (transpose). */
   readonly dims: readonly LayoutDim[];
   /** Dimensions made of others, numbered after them. */
@@ -174,6 +179,7 @@ export function isComplete(layout: Layout, shape: Shape): boolean {
  * One line that reads back exactly: slots, ciphertexts, view, origin when not zero, joined dimensions, digits from the fastest.
  * `4096 x 1 [1, 28, 28] d2:28@1 d1:28@32 copy:4@1024`; a step other than 1 prints as `d2:14*2@1`, a view out of row-major
  * order prints its strides, `[28*1, 28*28]`. `complex` follows the ciphertexts, `repeats 1024` the slots where it is less.
+ * `coefficients` stands in the place of `complex`.
  */
 export function printLayout(layout: Layout): string {
   const { slots, ciphertexts, complex, dims, joined, origin, digits, repeats } = layout;
@@ -188,12 +194,12 @@ export function printLayout(layout: Layout): string {
   const joins = joined.map(({ parts }) => ` (${parts.map((p) => `${name(p.dim)}:${p.extent}${by(p)}`).join(" ")})`);
   const list = digits.map((d) => ` ${name(d.dim)}:${d.extent}${by(d)}@${d.stride}`);
   const every = repeats === slots ? "" : ` repeats ${repeats}`;
-  const parts = complex ? " complex" : "";
+  const parts = layout.coefficients ? " coefficients" : complex ? " complex" : "";
   return `${slots}${every} x ${ciphertexts}${parts} [${view}]${shift}${joins.join("")}${list.join("")}`;
 }
 
 const layoutPattern =
-  /^(\d+)( repeats \d+)? x (\d+)( complex)? \[([^\]]*)\](?: from \[([^\]]*)\])?((?: \([^()]*\))*)((?: (?:copy|[dj]\d+):\d+(?:\*-?\d+)?@\d+)*)$/;
+  /^(\d+)( repeats \d+)? x (\d+)( complex| coefficients)? \[([^\]]*)\](?: from \[([^\]]*)\])?((?: \([^()]*\))*)((?: (?:copy|[dj]\d+):\d+(?:\*-?\d+)?@\d+)*)$/;
 const joinedPattern = /^(?:copy|d\d+):\d+(?:\*-?\d+)?(?: (?:copy|d\d+):\d+(?:\*-?\d+)?)*$/;
 const digitPattern = /(copy|[dj]\d+):(\d+)(?:\*(-?\d+))?(?:@(\d+))?/g;
 
@@ -201,7 +207,7 @@ const digitPattern = /(copy|[dj]\d+):(\d+)(?:\*(-?\d+))?(?:@(\d+))?/g;
 export function parseLayout(text: string): Layout | undefined {
   const match = layoutPattern.exec(text);
   if (match === null) return undefined;
-  const [, slotsText, repeatsText, ciphertextsText, complexText, viewText, originText, joinsText, digitsText] = match;
+  const [, slotsText, repeatsText, ciphertextsText, partsText, viewText, originText, joinsText, digitsText] = match;
   const items = (list: string) => (list.trim() === "" ? [] : list.split(",").map((item) => item.trim()));
   const sizes = items(viewText!).map((item) => item.split("*").map(Number));
   const natural = rowMajorStrides(sizes.map(([size]) => size!));
@@ -233,8 +239,9 @@ export function parseLayout(text: string): Layout | undefined {
     digits.every((d) => d.dim === "copy" || d.dim < dims.length + joined.length) &&
     inParts.every((p) => p.dim === "copy" || p.dim < dims.length);
   if (!numbers.every(Number.isSafeInteger) || origin.length !== dims.length || !dimsKnown) return undefined;
-  const complex = complexText !== undefined;
-  return { slots, ciphertexts: Number(ciphertextsText), complex, dims, joined, origin, digits, repeats };
+  const complex = partsText !== undefined;
+  const read: Layout = { slots, ciphertexts: Number(ciphertextsText), complex, dims, joined, origin, digits, repeats };
+  return partsText === " coefficients" ? { ...read, coefficients: true } : read;
 }
 
 /** Whether two layouts put the same elements into the same slots in the same words; what recurs does not matter. */

@@ -8,6 +8,7 @@ interface Cosines {
 
 const known = new Map<number, Cosines>();
 const monomials = new Map<string, SlotVector>();
+const unit = new Map<number, { readonly re: Float64Array; readonly im: Float64Array }>();
 
 /** Vectors of monomials kept for the next time they are asked for. */
 const mostMonomials = 64;
@@ -32,6 +33,20 @@ export function monomialSlots(degree: number, exponent: number): SlotVector {
   }
   if (monomials.size >= mostMonomials) monomials.clear();
   monomials.set(key, { re, im });
+  return { re, im };
+}
+
+/**
+ * `exp(2 pi i k / order)` for k = 0 .. order - 1, the same bits on every machine. The order is a power of two from 4 on. Not to be
+ * written.
+ */
+export function unitRoots(order: number): { readonly re: Float64Array; readonly im: Float64Array } {
+  const made = unit.get(order);
+  if (made !== undefined) return made;
+  const { values: re } = cosinesOf(order);
+  // sin t = cos(t - pi / 2)
+  const im = re.map((_, k) => re[(k + order - order / 4) % order]!);
+  unit.set(order, { re, im });
   return { re, im };
 }
 

@@ -71,6 +71,16 @@ export class Rules {
     return standingOf(x);
   }
 
+  /** `coefficients` says how many there are to be hidden or not. */
+  mask<S extends Standing>(x: S, coefficients: number): S {
+    invariant(
+      x.level === 0 && x.size === 2,
+      "masks a value that is not at level 0, or a product that was not relinearized",
+    );
+    invariant(coefficients === this.#scheme.degree, `masks ${coefficients} coefficients of ${this.#scheme.degree}`);
+    return x;
+  }
+
   multiplyPlain(x: Standing, p: PlainStanding): Standing {
     sameLevel(x, p);
     return this.#within({ ...standingOf(x), scale: x.scale * p.scale });

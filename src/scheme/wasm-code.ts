@@ -5,8 +5,8 @@
  * Values carry their kind as a type, so that what does not fit together does not compile.
  */
 
-/** `f64x2` is two doubles that are computed with at once. */
-export type Kind = "i32" | "i64" | "f64" | "f64x2";
+/** `f64x2` is two doubles that are computed with at once, `f32x4` four numbers of single precision. */
+export type Kind = "i32" | "i64" | "f32" | "f64" | "f64x2" | "f32x4";
 
 /** Bytes of instructions, as deeply nested as they were put together. */
 export type Code = number | readonly Code[];
@@ -44,13 +44,13 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: Exports };
 };
 
-const typeCodes = { i32: 0x7f, i64: 0x7e, f64: 0x7c, f64x2: 0x7b };
+const typeCodes = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, f64x2: 0x7b, f32x4: 0x7b };
 const vector = 0xfd;
-const addCodes = { i32: 0x6a, i64: 0x7c, f64: 0xa0, f64x2: [vector, 0xf0, 1] };
-const subCodes = { i32: 0x6b, i64: 0x7d, f64: 0xa1, f64x2: [vector, 0xf1, 1] };
-const mulCodes = { i32: 0x6c, i64: 0x7e, f64: 0xa2, f64x2: [vector, 0xf2, 1] };
-const loadCodes = { i32: 0x28, i64: 0x29, f64: 0x2b, f64x2: [vector, 0] };
-const storeCodes = { i32: 0x36, i64: 0x37, f64: 0x39, f64x2: [vector, 11] };
+const addCodes = { i32: 0x6a, i64: 0x7c, f32: 0x92, f64: 0xa0, f64x2: [vector, 0xf0, 1], f32x4: [vector, 0xe4, 1] };
+const subCodes = { i32: 0x6b, i64: 0x7d, f32: 0x93, f64: 0xa1, f64x2: [vector, 0xf1, 1], f32x4: [vector, 0xe5, 1] };
+const mulCodes = { i32: 0x6c, i64: 0x7e, f32: 0x94, f64: 0xa2, f64x2: [vector, 0xf2, 1], f32x4: [vector, 0xe6, 1] };
+const loadCodes = { i32: 0x28, i64: 0x29, f32: 0x2a, f64: 0x2b, f64x2: [vector, 0], f32x4: [vector, 0] };
+const storeCodes = { i32: 0x36, i64: 0x37, f32: 0x38, f64: 0x39, f64x2: [vector, 11], f32x4: [vector, 11] };
 
 /** What addresses are promised to be multiples of, log2; what they are not would still be read. */
 const alignment = 2;
@@ -91,6 +91,13 @@ export const bitsOf = conversion("f64", "i64", 0xbd);
 export const isNegative = (a: Value<"i64">): Value<"i32"> => ({ kind: "i32", code: [a.code, i64(0n).code, 0x53] });
 /** Both doubles the same. */
 export const twice = conversion("f64", "f64x2", [vector, 0x14]);
+/** All four the same. */
+export const fourTimes = conversion("f32", "f32x4", [vector, 0x13]);
+/** One of the four. */
+export const laneOf = (a: Value<"f32x4">, lane: 0 | 1 | 2 | 3): Value<"f32"> => ({
+  kind: "f32",
+  code: [a.code, vector, 0x1f, lane],
+});
 /** Both without their fractions. */
 export const truncated = conversion("f64x2", "f64x2", [vector, 0x7a]);
 

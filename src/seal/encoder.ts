@@ -16,6 +16,8 @@ import { plaintextHeader, plaintextTemplate } from "./serialized.ts";
 export interface PlaintextEncoder {
   /** Throws a SealwrightError when a value is not finite or does not fit the modulus at this scale. */
   encode(values: SlotVector, level: number, scale: number): Uint8Array;
+  /** A polynomial of N integers, as one of `scale`. */
+  polynomial(coefficients: Float64Array, level: number, scale: number): Uint8Array;
   /** The monomial `X^exponent`, at scale 1: products with it are exact and change no scale. */
   monomial(exponent: number, level: number): Uint8Array;
 }
@@ -37,19 +39,24 @@ export function plaintextEncoder(scheme: Scheme, levels: readonly ParmsId[]): Pl
     return bytes.subarray(0, savedPlaintextBytes(degree, level + 1));
   };
 
-  const check = ({ re, im }: SlotVector, level: number, scale: number): void => {
+  const check = ({ re, im }: SlotVector, coefficients: Float64Array, level: number, scale: number): void => {
+    // Large slots may be those of small coefficients. What is not finite is in all coefficients.
+    const most = moduli[level]! / 4;
+    const fits = coefficients.every((c) => Math.abs(c) < most);
     for (const plane of im === undefined ? [re] : [re, im]) {
       invariant(plane.length === degree / 2, `encodes ${plane.length} numbers into ${degree / 2} slots`);
-      checkEncodable(plane, moduli[level]!, level, scale);
+      if (!fits) checkEncodable(plane, moduli[level]!, level, scale);
     }
   };
 
   return {
     encode(values, level, scale) {
-      check(values, level, scale);
       coefficientsOf ??= slotEncoder(degree);
-      return serialized(coefficientsOf(values, scale), level, scale);
+      const coefficients = coefficientsOf(values, scale);
+      check(values, coefficients, level, scale);
+      return serialized(coefficients, level, scale);
     },
+    polynomial: serialized,
     monomial(exponent, level) {
       const power = reducedExponent(exponent, degree);
       const coefficients = new Float64Array(degree);

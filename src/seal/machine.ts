@@ -9,6 +9,7 @@ import { savedPlaintextBytes } from "../scheme/sizes.ts";
 import type { Context } from "./context.ts";
 import { checkEncodable, reducedExponent } from "./encoder.ts";
 import type { EvaluationKeys } from "./evaluation-keys.ts";
+import { randomPolynomials } from "./mask.ts";
 import { type Register, RegisterFile } from "./registers.ts";
 import { constantPlaintext } from "./serialized.ts";
 
@@ -66,6 +67,8 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
   }));
   /** By level: monomials in the heap, by exponent modulo 2N. */
   const monomials = levels.map(() => new Map<number, Plaintext>());
+
+  let maskPlain: Plaintext | undefined;
 
   const object = (x: SealCipher): Ciphertext => {
     invariant(live.has(x), "uses a ciphertext after it was freed");
@@ -181,6 +184,19 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
       return make("a subtraction", standing, roomOf(standing), (to) => evaluator.sub(object(x), object(y), to));
     },
     negate: (x) => make("a negation", x, roomOf(x), (to) => evaluator.negate(object(x), to)),
+    mask(x, open) {
+      const standing = rules.mask(x, open.length);
+      return make("a mask", standing, roomOf(x), (to) => {
+        let from = object(x);
+        for (const half of randomPolynomials(scheme.primes[0]!, open)) {
+          maskPlain ??= new api.Plaintext();
+          maskPlain.loadFromArray(handle, context.plaintexts.polynomial(half, x.level, x.scale));
+          if (from === to) evaluator.addPlainInplace(to, maskPlain);
+          else evaluator.addPlain(from, maskPlain, to);
+          from = to;
+        }
+      });
+    },
     addPlain: (x, p) =>
       make("an addition of a plaintext", rules.addPlain(x, p), roomOf(x), (to) =>
         evaluator.addPlain(object(x), inHeap(p), to),
@@ -250,6 +266,7 @@ export function sealEvaluator(context: Context, keys: EvaluationKeys, galoisStep
         ...plaintexts.flatMap((list) => list.splice(0)),
         ...monomials.flatMap((list) => [...list.values()]),
         ...scratches,
+        maskPlain,
       );
       live.clear();
     },

@@ -3,6 +3,7 @@ import { type JsonInput, parseJson, printJson } from "../base/json.ts";
 import { JsonCursor } from "../base/json-cursor.ts";
 import { elementCount, lazyTensor, type Tensor } from "../base/tensor.ts";
 import { refuseOtherContent } from "./file-kind.ts";
+import { asColumns, circulantKey, printShapes, withoutColumns } from "./first-columns.ts";
 import { checkElements, declaredCount } from "./lazy-tensor.ts";
 import { bytesPerNumber, fitsSingle, littleEndianBytes, type NumberFormat, StoredNumbers } from "./number-formats.ts";
 
@@ -74,7 +75,8 @@ export function readSafetensors(bytes: Uint8Array, path: string, options: ReadOp
       lazyTensor(shape, () => stored().toFloat64()),
     );
   }
-  return { tensors, metadata };
+  const circulant = metadata.get(circulantKey);
+  return { tensors: circulant === undefined ? tensors : withoutColumns(tensors, circulant, path), metadata };
 }
 
 function readHeader(bytes: Uint8Array, path: string): { readonly length: number; readonly json: JsonCursor } {
@@ -129,6 +131,16 @@ function checkOffsets(entries: readonly Entry[], size: number, path: string): vo
     before = name;
   }
   if (at < size) fail("unclaimed-bytes", { path }, { begin: at, end: size });
+}
+
+/**
+ * The file of weights, for ourselves to read: of those that are block-circulant only the first columns of their blocks are
+ * stored (first-columns.ts). Otherwise as `writeSafetensors`.
+ */
+export function writeWeights(tensors: ReadonlyMap<string, Tensor>, metadata?: ReadonlyMap<string, string>): Uint8Array {
+  const { tensors: stored, shapes } = asColumns(tensors);
+  if (shapes.size === 0) return writeSafetensors(tensors, metadata);
+  return writeSafetensors(stored, new Map([...(metadata ?? []), [circulantKey, printShapes(shapes)]]));
 }
 
 /**

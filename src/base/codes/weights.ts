@@ -124,6 +124,14 @@ export const weightCodes = {
     message: (p) => `tensor '${p.tensor}' has the shape ${p.found}, allowed are at most 64 sizes from 0 to 2^53`,
     help: "the file is damaged; save it again",
   }),
+  "circulant-storage": code<{ tensor: string; found: readonly number[] | undefined; shape: readonly number[] }>({
+    id: "SW621",
+    severity: "error",
+    exit: 3,
+    message: (p) =>
+      `the first columns of '${p.tensor}' ${p.found === undefined ? "are missing" : `have the shape ${shape(p.found)}`}; a block-circulant weight ${shape(p.shape)} needs [O / b, I / b, b, ...], rounded up, with b from 1, 2, 4, ... 64`,
+    help: "the file is damaged or was edited; write it again, or store the whole weight and leave it out of 'sealwright.circulant'",
+  }),
   "npy-header": code<{ reason: string }>({
     id: "SW630",
     severity: "error",

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { fail } from "../../base/diagnostic.ts";
 import { calibrateGraph } from "../../driver/calibrate-ranges.ts";
-import { readSource } from "../../driver/read-model.ts";
+import { networkToRun, readSource } from "../../driver/read-model.ts";
 import { maxRangesBytes, type StoredRanges, writeRanges } from "../../ir/ranges-file.ts";
 import { inputPorts } from "../../plan/inputs.ts";
 import { counted } from "../../report/quantities.ts";
@@ -49,7 +49,9 @@ export function calibrateRangesCommand(io: Io): Command {
     checkOutput(io, output, options);
     if (files.length === 0) fail("no-samples", "nowhere", { path: flags.data.map((p) => `'${p}'`).join(", ") });
 
-    const { graph, diagnostics } = readSource(source);
+    const model = readSource(source);
+    const { diagnostics } = model;
+    const graph = networkToRun(model);
     const samples = samplesOf(io, files, inputPorts(graph), flags.limit);
     const ranges = calibrateGraph(graph, samples, flags);
     io.progress(undefined);
