@@ -33,6 +33,8 @@ function compiled(blind: boolean): CompiledRounds {
   const activations = new Map([["relu", { kind: "client" }]] as const);
   return compileAny({
     ...model,
+    // Blinding leaves convolutions on slots.
+    passOptions: new Map([["pack", { spectral: false }]]),
     settings: { ...model.settings, precision: 8, ranges, activations, blind },
   }) as CompiledRounds;
 }
