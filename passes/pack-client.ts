@@ -24,8 +24,8 @@ export interface ClientRequest {
   readonly complex: boolean;
   /** Whether a value is a model input that this layer alone reads, and so may choose the layout of. */
   isFree(id: NodeId): boolean;
-  /** Whether it may pay to send a value as so many ciphertexts; asked again for each choice. */
-  affords(input: NodeId, sent: Pick<Layout, "ciphertexts" | "complex">): boolean;
+  /** Whether it may pay to send a value as so many ciphertexts for a result in this layout; asked again for each choice. */
+  affords(input: NodeId, sent: Pick<Layout, "ciphertexts" | "complex">, to: Layout): boolean;
 }
 
 /**
@@ -43,7 +43,7 @@ export function* clientChoices(request: ClientRequest): Generator<ClientChoice> 
     for (const complex of request.complex ? [true, false] : [false]) {
       let most = 0;
       for (const ciphertexts of ciphertextCounts(largest, complex)) {
-        if (!affords(largest.input, { ciphertexts, complex })) break;
+        if (!affords(largest.input, { ciphertexts, complex }, to)) break;
         const chosen = clientLayout(largest, shape, to, complex, ciphertexts);
         if (chosen === undefined || chosen.from.ciphertexts <= most) continue;
         most = chosen.from.ciphertexts;

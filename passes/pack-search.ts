@@ -219,22 +219,27 @@ class Search {
     const [first] = others;
     const isReturned = first?.decisions.get(node.id)?.layout.coefficients !== undefined;
     const hopeless = isReturned ? 0 : hopelessBy * this.#costs.linear(node).rotation;
-    let limit = Math.min(...others.map((other) => other.cost)) + hopeless;
+    let least = Math.min(...others.map((other) => other.cost));
+    // Of packings that leave the result in one layout, only the fastest goes on.
+    const leastTo = new Map<Layout, number>();
+    const limit = (to: Layout) =>
+      Math.min(least + hopeless, (leastTo.get(to) ?? Number.POSITIVE_INFINITY) * (1 + tolerance));
     const choices = this.#layers.clientChoices({
       node,
       users: this.#readers.of,
       isFree: (id) => this.isFree(state, id),
-      affords: (id, sent) => state.cost + this.#costs.input(nodeAt(this.#graph, id), sent) <= limit,
+      affords: (id, sent, to) => state.cost + this.#costs.input(nodeAt(this.#graph, id), sent) <= limit(to),
     });
     for (const { sent, ...result } of choices) {
       const asked = this.settleAll(state, sent);
       if (asked === undefined) continue;
       const settled = this.fixed(asked, layer.operands);
       const from = layer.operands.map((id) => settled.decisions.get(id)!.layout);
-      const planned = this.#layers.between(node, layer, from, result, limit - settled.cost);
+      const planned = this.#layers.between(node, layer, from, result, limit(result.to) - settled.cost);
       if (planned === undefined) continue;
       const next = this.decideLinear(settled, node, planned);
-      limit = Math.min(limit, next.cost + hopeless);
+      least = Math.min(least, next.cost);
+      leastTo.set(result.to, Math.min(leastTo.get(result.to) ?? next.cost, next.cost));
       states.push(next);
     }
     return states;
