@@ -13,6 +13,7 @@ export {
   type CirculantOptions,
   circulantModel,
 } from "./driver/circulant-model.ts";
+export type { Closeness } from "./driver/closeness.ts";
 export {
   type Compiled,
   type CompiledRounds,
@@ -28,7 +29,7 @@ export { type ImportedText, importOnnx, type OnnxSource } from "./driver/import-
 export { optimizeModel } from "./driver/optimize.ts";
 export { type PrunedModel, type PruneOptions, pruneModel } from "./driver/prune-model.ts";
 export type { ModelSource } from "./driver/read-model.ts";
-export { type Closeness, type RewrittenModel, rewriteModel, type SkipTotals } from "./driver/rewrite-model.ts";
+export { type RewrittenModel, rewriteModel, type SkipTotals } from "./driver/rewrite-model.ts";
 export {
   type MachineName,
   machines,

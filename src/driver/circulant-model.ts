@@ -6,10 +6,9 @@ import { type Diagnostic, fail } from "../base/diagnostic.ts";
 import { bestChoices } from "../base/multiple-choice.ts";
 import { type Shape, sameShape, type Tensor } from "../base/tensor.ts";
 import { type Graph, type NodeId, nodeAt } from "../ir/graph.ts";
-import { printNetwork } from "../ir/print-network.ts";
 import { type SpectralCost, spectralCost } from "./circulant-costs.ts";
 import { type ModelSource, type ReadModel, readSource } from "./read-model.ts";
-import { targetText } from "./rewrite-model.ts";
+import { type WrittenModel, writtenModel } from "./written-model.ts";
 
 export interface CirculantOptions {
   /** What blocks of this size everywhere would take, or a share of what the dense network takes, 0 .. 1. */
@@ -36,11 +35,8 @@ export interface AssignedLayer {
   readonly circulant: SpectralCost;
 }
 
-export interface CirculantModel {
+export interface CirculantModel extends WrittenModel {
   readonly graph: Graph;
-  readonly text: string;
-  /** What belongs into the file that the text names. */
-  readonly weights: ReadonlyMap<string, Tensor>;
   readonly degree: number;
   readonly layers: readonly AssignedLayer[];
   readonly budgetMilliseconds: number;
@@ -90,11 +86,9 @@ export function circulantGraph(model: ReadModel, weightsFile: string, options: C
   }
   const chosen = candidates.map(({ layer, choices, dense }, i) => ({ layer, dense, ...choices[best.picks[i]!]! }));
   const changed = withBlocks(graph, changesOf(chosen));
-  const { text, tensors } = printNetwork(changed, weightsFile);
   return {
     graph: changed,
-    text: [text, ...(model.targets ?? []).map((target) => targetText(target, "circulant.block"))].join("\n"),
-    weights: tensors,
+    ...writtenModel(changed, model, weightsFile, (key) => key === "circulant.block"),
     degree,
     layers: chosen.map(({ layer, block, made, dense, cost }) => ({
       layer: layer.name,

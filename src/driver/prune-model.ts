@@ -5,20 +5,19 @@ import { type Diagnostic, fail } from "../base/diagnostic.ts";
 import { ownOptions } from "../base/own-options.ts";
 import type { Tensor } from "../base/tensor.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { Target } from "../ir/model.ts";
-import { printNetwork } from "../ir/print-network.ts";
 import type { GroupKind } from "../ir/weight-groups.ts";
 import { inputPorts } from "../plan/inputs.ts";
 import { alignChannels } from "./align-channels.ts";
 import { type CalibrationOptions, checkedSamples } from "./calibrate-ranges.ts";
 import { choosePruned, type PruneTask } from "./choose-pruned.ts";
+import { type Closeness, closeness, withHeldOut } from "./closeness.ts";
 import { type ModelCost, mappedModel } from "./model-groups.ts";
 import { type ModelSource, type ReadModel, type ReadOptions, readSource } from "./read-model.ts";
 import { refitWeights } from "./refit-weights.ts";
-import { type Closeness, closeness, targetText } from "./rewrite-model.ts";
 import type { Sample } from "./samples.ts";
 import { modelWeights } from "./trace-weights.ts";
 import { scoresFrom, weightScores } from "./weight-scores.ts";
+import { type WrittenModel, writtenModel } from "./written-model.ts";
 
 export interface PruneOptions extends CalibrationOptions {
   /** Groups that go; with `goal` alone. Default: aligned. */
@@ -45,11 +44,8 @@ export interface PrunedLayer {
   readonly left: number;
 }
 
-export interface PrunedModel {
+export interface PrunedModel extends WrittenModel {
   readonly graph: Graph;
-  readonly text: string;
-  /** What belongs into the file that the text names. */
-  readonly weights: ReadonlyMap<string, Tensor>;
   readonly before: ModelCost;
   /** Packed anew. */
   readonly after: ModelCost;
@@ -63,9 +59,6 @@ export interface PrunedModel {
   readonly untraced: readonly string[];
   readonly diagnostics: readonly Diagnostic[];
 }
-
-/** One of so many samples is held out, the last ones. */
-const heldOutShare = 5;
 
 /**
  * Prunes a model by groups of the plan it compiles to, and refits what is left to samples, as a model of its own that keeps
@@ -100,9 +93,7 @@ export function pruneGraph(
   diagnostics.throwIfErrors();
   const graph = withoutWishes(model.graph);
   const plainModel: ReadModel = { ...model, graph, settings: { ...settings, pruneKeep: 1 } };
-  const all = [...checkedSamples(inputPorts(graph), samples, limit, clamp)];
-  const heldOut = all.slice(all.length - Math.floor(all.length / heldOutShare));
-  const known = all.slice(0, all.length - heldOut.length);
+  const { known, heldOut } = withHeldOut([...checkedSamples(inputPorts(graph), samples, limit, clamp)]);
 
   const tasks: readonly PruneTask[] =
     options.goal === undefined
@@ -137,12 +128,10 @@ export function pruneGraph(
   const refitting = (layer: string, done: number) => progress(`refitting ${layer}`, done);
   const fitted = canRefit ? refitWeights(base.graph, zeroed, known, refitting) : zeroed;
   const [plain, changed] = [withConstants(base.graph, zeroed), withConstants(base.graph, fitted)];
-  const { text, tensors } = printNetwork(changed, weightsFile);
   const near = (other: Graph) => (heldOut.length === 0 ? undefined : closeness(graph, other, heldOut));
   return {
     graph: changed,
-    text: [text, ...(model.targets ?? []).map(unpruned).map((target) => targetText(target))].join("\n"),
-    weights: tensors,
+    ...writtenModel(changed, model, weightsFile, (key) => key.startsWith("prune.")),
     before: dense.cost,
     after: chosen.cost,
     layers: leftOf(graph, zeroed),
@@ -152,11 +141,6 @@ export function pruneGraph(
     untraced,
     diagnostics: diagnostics.all,
   };
-}
-
-/** A target without the settings that asked for what has been done. */
-function unpruned(target: Target): Target {
-  return { ...target, entries: target.entries.filter(({ key }) => !key.startsWith("prune.")) };
 }
 
 function leftOf(graph: Graph, zeroed: ReadonlyMap<string, Float64Array>): PrunedLayer[] {

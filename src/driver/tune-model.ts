@@ -2,9 +2,8 @@ import { withConstants } from "../../passes/prune/zero-weights.ts";
 import { fail } from "../base/diagnostic.ts";
 import type { Tensor } from "../base/tensor.ts";
 import type { Graph } from "../ir/graph.ts";
-import { printNetwork } from "../ir/print-network.ts";
 import type { ReadModel } from "./read-model.ts";
-import { targetText } from "./rewrite-model.ts";
+import { writtenModel } from "./written-model.ts";
 
 /** A model with other weights: as a text of its own, or as weights for the text it has. */
 export interface TunedModel {
@@ -19,9 +18,7 @@ export function tunedGraph(graph: Graph, weights: ReadonlyMap<string, Tensor>): 
 
 /** A text of its own, which names the file of its weights and keeps the targets of the model. */
 export function tunedText(model: ReadModel, weights: ReadonlyMap<string, Tensor>, weightsFile: string): TunedModel {
-  const { text, tensors } = printNetwork(tunedGraph(model.graph, weights), weightsFile);
-  const targets = (model.targets ?? []).map((target) => targetText(target));
-  return { text: [text, ...targets].join("\n"), weights: tensors };
+  return writtenModel(tunedGraph(model.graph, weights), model, weightsFile);
 }
 
 /**

@@ -1,6 +1,6 @@
+import type { Closeness } from "../driver/closeness.ts";
 import type { ModelCost } from "../driver/model-groups.ts";
 import type { PrunedModel } from "../driver/prune-model.ts";
-import type { Closeness } from "../driver/rewrite-model.ts";
 import { counted, formatTime } from "./quantities.ts";
 import { table } from "./table.ts";
 

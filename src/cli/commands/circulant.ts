@@ -1,4 +1,3 @@
-import { basename, dirname, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type BlockSize, blockSizes, isBlockSize } from "../../base/circulant.ts";
 import { type CirculantOptions, circulantGraph } from "../../driver/circulant-model.ts";
@@ -9,10 +8,11 @@ import { writeWeights } from "../../weights/safetensors.ts";
 import { costTableOf } from "../cost-tables.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import type { Io } from "../io.ts";
+import { modelFiles, weightsBeside } from "../model-files.ts";
 import { openModel } from "../model-source.ts";
 import { addOnnxFlags, type OnnxFlags } from "../onnx-flags.ts";
 import { readBytes } from "../read-file.ts";
-import { checkOutput, type OutputFile, writeFiles } from "../write-file.ts";
+import { checkOutput, writeFiles } from "../write-file.ts";
 
 interface Flags extends OnnxFlags {
   readonly budget: CirculantOptions["budget"];
@@ -47,26 +47,23 @@ export function circulantCommand(io: Io): Command {
     .addHelpText("after", "\nThe network no longer computes what it did: train the new model before you rely on it.");
   return addOnnxFlags(command).action((path: string, flags: Flags) => {
     const { output, statistics } = flags;
-    const weightsFile = `${basename(output).replace(/\.hen$/i, "")}.safetensors`;
-    const weightsPath = join(dirname(output), weightsFile);
+    const weights = weightsBeside(output);
     const { source, opened } = openModel(io, path, flags);
     const target = (inputs: readonly string[]) => ({
       force: flags.force,
       inputs: [...inputs, ...(statistics === undefined ? [] : [statistics])],
     });
-    for (const file of [output, weightsPath]) checkOutput(io, file, target([path]));
+    for (const file of [output, weights.path]) checkOutput(io, file, target([path]));
 
     const model = readSource(source, { costTable: costTableOf(io, flags.costTable) });
-    const made = circulantGraph(model, weightsFile, {
+    const made = circulantGraph(model, weights.name, {
       budget: flags.budget,
       blocks: flags.blocks,
       statistics: statistics === undefined ? undefined : readWeights(readBytes(io, statistics), statistics),
       progress: (layer, done) => io.progress(`trying blocks of ${layer}`, done),
     });
     io.progress(undefined);
-    const files: OutputFile[] = [{ path: output, bytes: made.text }];
-    // The text last: where it is, its weights are.
-    if (made.weights.size > 0) files.unshift({ path: weightsPath, bytes: writeWeights(made.weights) });
+    const files = modelFiles(output, made, writeWeights);
     writeFiles(io, files, target(opened()));
     if (flags.json) {
       const paths = files.map((file) => file.path);

@@ -1,4 +1,3 @@
-import { basename, dirname, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { PruneGoal } from "../../../passes/prune/choose.ts";
 import { fail } from "../../base/diagnostic.ts";
@@ -8,14 +7,14 @@ import { type GroupKind, groupKinds } from "../../ir/weight-groups.ts";
 import { inputPorts } from "../../plan/inputs.ts";
 import { prunedJson, prunedText } from "../../report/pruned.ts";
 import { readWeights } from "../../weights/index.ts";
-import { writeSafetensors } from "../../weights/safetensors.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { compileOptionsOf, readCount, repeated } from "../flags.ts";
 import type { Io } from "../io.ts";
+import { modelFiles, weightsBeside } from "../model-files.ts";
 import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 import { readBytes } from "../read-file.ts";
 import { sampleFiles, samplesOf } from "../sample-files.ts";
-import { checkOutput, type OutputFile, writeFiles } from "../write-file.ts";
+import { checkOutput, writeFiles } from "../write-file.ts";
 
 interface Flags extends ModelFlags {
   readonly kind?: GroupKind;
@@ -61,15 +60,14 @@ export function pruneCommand(io: Io): Command {
   return addModelFlags(command).action((path: string, flags: Flags) => {
     const goal = goalOf(flags);
     const { output } = flags;
-    const weightsFile = `${basename(output).replace(/\.hen$/i, "")}.safetensors`;
-    const weightsPath = join(dirname(output), weightsFile);
+    const weights = weightsBeside(output);
     const { source, opened } = openModel(io, path, flags);
     const data = sampleFiles(io, flags.data ?? []);
     const target = (inputs: readonly string[]) => ({
       force: flags.force,
       inputs: [...inputs, ...data, ...(flags.statistics === undefined ? [] : [flags.statistics])],
     });
-    for (const file of [output, weightsPath]) checkOutput(io, file, target([path]));
+    for (const file of [output, weights.path]) checkOutput(io, file, target([path]));
     if (flags.data !== undefined && data.length === 0)
       fail("no-samples", "nowhere", { path: flags.data.map((p) => `'${p}'`).join(", ") });
 
@@ -79,11 +77,9 @@ export function pruneCommand(io: Io): Command {
     const statistics = flags.statistics && readWeights(readBytes(io, flags.statistics), flags.statistics);
     const progress = (label: string, done?: number) => io.progress(label, done);
     const options = { kind, goal, limit, clamp, permute, refit, progress, ...(statistics ? { statistics } : {}) };
-    const made = pruneGraph(model, samples, weightsFile, options);
+    const made = pruneGraph(model, samples, weights.name, options);
     io.progress(undefined);
-    const files: OutputFile[] = [{ path: output, bytes: made.text }];
-    // The text last: where it is, its weights are.
-    if (made.weights.size > 0) files.unshift({ path: weightsPath, bytes: writeSafetensors(made.weights) });
+    const files = modelFiles(output, made);
     writeFiles(io, files, target(opened()));
     if (flags.json) {
       const paths = files.map((file) => file.path);

@@ -1,18 +1,17 @@
-import { basename, dirname, join } from "node:path";
 import { Command, Option } from "commander";
 import { fail } from "../../base/diagnostic.ts";
 import { readSource } from "../../driver/read-model.ts";
 import { rewriteGraph } from "../../driver/rewrite-model.ts";
 import { inputPorts } from "../../plan/inputs.ts";
 import { rewrittenJson, rewrittenText } from "../../report/rewritten-skips.ts";
-import { writeSafetensors } from "../../weights/safetensors.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { readCount, repeated } from "../flags.ts";
 import type { Io } from "../io.ts";
+import { modelFiles, weightsBeside } from "../model-files.ts";
 import { openModel } from "../model-source.ts";
 import { addOnnxFlags, type OnnxFlags } from "../onnx-flags.ts";
 import { sampleFiles, samplesOf } from "../sample-files.ts";
-import { checkOutput, type OutputFile, writeFiles } from "../write-file.ts";
+import { checkOutput, writeFiles } from "../write-file.ts";
 
 interface Flags extends OnnxFlags {
   readonly data: readonly string[];
@@ -41,21 +40,18 @@ export function rewriteCommand(io: Io): Command {
     .addHelpText("after", "\nThe network no longer computes what it did: tune the new model before you rely on it.");
   return addOnnxFlags(command).action((path: string, flags: Flags) => {
     const { output } = flags;
-    const weightsFile = `${basename(output).replace(/\.hen$/i, "")}.safetensors`;
-    const weightsPath = join(dirname(output), weightsFile);
+    const weights = weightsBeside(output);
     const { source, opened } = openModel(io, path, flags);
     const data = sampleFiles(io, flags.data);
     const target = (inputs: readonly string[]) => ({ force: flags.force, inputs: [...inputs, ...data] });
-    for (const file of [output, weightsPath]) checkOutput(io, file, target([path]));
+    for (const file of [output, weights.path]) checkOutput(io, file, target([path]));
     if (data.length === 0) fail("no-samples", "nowhere", { path: flags.data.map((p) => `'${p}'`).join(", ") });
 
     const model = readSource(source);
     const samples = samplesOf(io, data, inputPorts(model.graph), flags.limit);
-    const made = rewriteGraph(model, samples, weightsFile, flags);
+    const made = rewriteGraph(model, samples, weights.name, flags);
     io.progress(undefined);
-    const files: OutputFile[] = [{ path: output, bytes: made.text }];
-    // The text last: where it is, its weights are.
-    if (made.weights.size > 0) files.unshift({ path: weightsPath, bytes: writeSafetensors(made.weights) });
+    const files = modelFiles(output, made);
     writeFiles(io, files, target(opened()));
     if (flags.json) {
       const paths = files.map((file) => file.path);

@@ -1,4 +1,4 @@
-import { basename, dirname, join } from "node:path";
+import { basename } from "node:path";
 import { Command } from "commander";
 import { fail } from "../../base/diagnostic.ts";
 import { mappedModel, modelGroups } from "../../driver/model-groups.ts";
@@ -15,6 +15,7 @@ import { writeSafetensors, writeWeights } from "../../weights/safetensors.ts";
 import { costTableOf } from "../cost-tables.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import type { Io } from "../io.ts";
+import { weightsBeside } from "../model-files.ts";
 import { openModel } from "../model-source.ts";
 import { readBytes } from "../read-file.ts";
 import { namedTensors } from "../recorded-weights.ts";
@@ -93,7 +94,7 @@ export function tuneCommand(io: Io): Command {
 /** The weights first; a text when one is asked for. */
 function outputFiles(output: string): readonly string[] {
   if (/\.safetensors$/i.test(output)) return [output];
-  return [join(dirname(output), `${basename(output).replace(/\.hen$/i, "")}.safetensors`), output];
+  return [weightsBeside(output).path, output];
 }
 
 function* dataFiles(io: Io, paths: readonly string[]): Generator<DataFile> {
