@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { boxesOf, coverDifferences } from "../src/packing/cover.ts";
+import { boxesOf } from "../src/packing/boxes.ts";
+import { coverDifferences } from "../src/packing/cover.ts";
 import {
   foldOffsets,
   type LayerPlan,
@@ -71,6 +72,38 @@ it("a full box is covered by as few rotations as the split into babies, giants a
   };
   // 16 x 16, 11 x 12, 8 x 8, 4 x 8 or 6 x 6.
   expect([0, 1, 2, 3].map(rotations)).toEqual([30, 21, 14, 10]);
+});
+
+it("babies and giants that pruning left are found again, however far apart they lie", () => {
+  const some = (most: number) => fc.uniqueArray(fc.integer({ min: 1, max: most - 1 }), { minLength: 1, maxLength: 6 });
+  const cases = fc.record({
+    mixed: fc.constantFrom(1, 64, 128),
+    babies: some(16),
+    giants: some(16),
+    taps: fc.uniqueArray(fc.constantFrom(-9, -8, -7, -1, 1, 7, 8, 9), { maxLength: 4 }),
+  });
+  fc.assert(
+    fc.property(cases, ({ mixed, babies, giants, taps }) => {
+      const [own, far] = [
+        [0, ...babies],
+        [0, ...giants],
+      ];
+      const steps = far.flatMap((g) => (mixed < 64 ? [0] : [0, ...taps]).map((tap) => 16 * mixed * g + tap));
+      const residues = own.flatMap((b) => steps.map((g) => (mixed * b + g + 2 * period) % period));
+      const needed = { list: [...new Set(residues)].sort((a, b) => a - b), period };
+      const [cover] = coverDifferences(
+        needed,
+        boxesOf(needed, [8, 64, 128, 1024]),
+        0,
+        { inputs: 1, outputs: 1 },
+        period,
+      );
+      // What is a quarter above the least that any cover takes is good enough.
+      const found = cover!.babies.length + cover!.giants.length - 2;
+      expect(found).toBeLessThanOrEqual(1.25 * (own.length + new Set(steps).size - 2));
+    }),
+    { numRuns: 500 },
+  );
 });
 
 it("babies and giants are balanced by what their rotations cost", () => {

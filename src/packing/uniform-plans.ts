@@ -1,4 +1,5 @@
-import { boxesOf, type Cover, coverDifferences } from "./cover.ts";
+import { boxesOf } from "./boxes.ts";
+import { type Cover, coverDifferences } from "./cover.ts";
 import { type Differences, neededDifferences } from "./differences.ts";
 import {
   type LayerPlan,
