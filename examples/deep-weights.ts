@@ -1,8 +1,8 @@
 import { elementCount, type Tensor } from "../src/base/tensor.ts";
 import { seededRandom } from "./random.ts";
 
-/** Networks for 32x32 colour images that are counted, not run: their rings have as many slots as in papers, too many for SEAL. */
-export const deepExamples = ["resnet20", "vgg16", "alexnet"] as const;
+/** Networks for 32x32 colour images that are counted rather than run: rings have as many slots as in papers, or rounds are many. */
+export const deepExamples = ["resnet20", "vgg16", "alexnet", "resnet18"] as const;
 export type DeepExample = (typeof deepExamples)[number];
 
 export function isDeep(name: string): name is DeepExample {
@@ -41,7 +41,7 @@ const dense = (name: string, from: number, to: number, reads: LayerDraft["reads"
 });
 
 const networks: { readonly [name in DeepExample]: () => readonly LayerDraft[] } = {
-  resnet20,
+  resnet20: () => residual([16, 32, 64], 3, 10),
   vgg16,
   alexnet: () => [
     conv("conv1", 3, 64, "pixels"),
@@ -53,17 +53,19 @@ const networks: { readonly [name in DeepExample]: () => readonly LayerDraft[] } 
     dense("fc2", 4096, 4096, "values"),
     dense("fc3", 4096, 10, "values"),
   ],
+  resnet18: () => residual([64, 128, 256, 512], 2, 100),
 };
 
-function resnet20(): LayerDraft[] {
-  const layers: LayerDraft[] = [{ ...conv("conv1", 3, 16, "pixels"), normalizedTo: spread }];
-  let from = 16;
-  for (const [s, channels] of [16, 32, 64].entries()) {
+/** A residual network with so many blocks for each number of channels. */
+function residual(stages: readonly [number, ...number[]], blocks: number, classes: number): LayerDraft[] {
+  const layers: LayerDraft[] = [{ ...conv("conv1", 3, stages[0], "pixels"), normalizedTo: spread }];
+  let from = stages[0];
+  for (const [s, channels] of stages.entries()) {
     const stage = `stage${s + 1}`;
     if (channels !== from) {
       layers.push({ name: `${stage}.skip`, outputs: channels, window: [from, 1, 1], reads: "values" });
     }
-    for (let block = 1; block <= 3; block++) {
+    for (let block = 1; block <= blocks; block++) {
       const name = `${stage}.block${block}`;
       layers.push({ ...conv(`${name}.conv1`, from, channels, "values"), normalizedTo: spread });
       // What is added to the skip must be smaller, else the sums grow from block to block.
@@ -71,7 +73,7 @@ function resnet20(): LayerDraft[] {
       from = channels;
     }
   }
-  return [...layers, dense("fc", 64, 10, "averages")];
+  return [...layers, dense("fc", from, classes, "averages")];
 }
 
 function vgg16(): LayerDraft[] {

@@ -1,7 +1,7 @@
 /**
  * Writes the weights of the examples that are not trained, each beside its model: `npm run examples`, or
  * `npm run examples -- lenet vgg16` for some. The files are the same on every machine; they are not kept in the repository
- * because together they have 170 MB.
+ * because together they have 210 MB.
  */
 import { writeFileSync } from "node:fs";
 import type { Tensor } from "../src/base/tensor.ts";

@@ -6,7 +6,7 @@ import { shapeOf } from "../src/ops/value-type.ts";
 import { type Candidate, defaultLayout } from "../src/packing/candidates.ts";
 import type { OperandPlan } from "../src/packing/layer-plan.ts";
 import type { LayerRequest, PlannedLayer } from "../src/packing/layer-request.ts";
-import { leastCost, planLayer } from "../src/packing/plan-layer.ts";
+import { leastCost, leastProducts, planLayer } from "../src/packing/plan-layer.ts";
 import { type Spread, spread } from "../src/packing/positions.ts";
 import { idle, type Layout, layoutElements, placementText, printLayout } from "../src/scheme/layout.ts";
 import { type PackFeatures, resultCandidates } from "./pack-candidates.ts";
@@ -96,16 +96,17 @@ export class LayerPlans {
     return ((channels * terms) / (2 * this.#slots)) * this.#costs.linear(node).product;
   }
 
-  /** The plan of a layer between given layouts, if there is one that costs no more than `limit`. */
+  /** The plan of a layer between given layouts, if its rotations, or with `all` its products, too, can cost no more than `limit`. */
   between(
     node: Node,
     layer: LinearLayer,
     from: readonly Layout[],
     to: Candidate,
-    limit: number,
+    { limit, all }: { readonly limit: number; readonly all: boolean },
   ): PlannedLayer | undefined {
     const request = this.request(node, layer, from, to);
-    return leastCost(request) > limit ? undefined : planLayer(request);
+    const least = leastCost(request) + (all ? leastProducts(request) : 0);
+    return least > limit ? undefined : planLayer(request);
   }
 
   /** Plans for a layer whose operands have layouts, but for those that cost hopelessly more than another. */
@@ -134,6 +135,7 @@ export class LayerPlans {
     let cheapest = Number.POSITIVE_INFINITY;
     for (const { request, least } of candidates) {
       if (least > Math.min(cheapest + hopelessBy * request.costs.rotation, limit)) break;
+      if (limit < Number.POSITIVE_INFINITY && least + leastProducts(request) > limit) continue;
       const planned = planLayer(request);
       if (planned === undefined) continue;
       cheapest = Math.min(cheapest, planned.cost);

@@ -235,7 +235,9 @@ class Search {
       if (asked === undefined) continue;
       const settled = this.fixed(asked, layer.operands);
       const from = layer.operands.map((id) => settled.decisions.get(id)!.layout);
-      const planned = this.#layers.between(node, layer, from, result, limit(result.to) - settled.cost);
+      // What is on coefficients is a complete way already, which products alone may lose against.
+      const most = { limit: limit(result.to) - settled.cost, all: isReturned };
+      const planned = this.#layers.between(node, layer, from, result, most);
       if (planned === undefined) continue;
       const next = this.decideLinear(settled, node, planned);
       least = Math.min(least, next.cost);
@@ -340,7 +342,9 @@ class Search {
     const wanted = layout ?? (node.op === "transpose" ? this.unread(shapeOf(node.type)!) : undefined);
     const below = wanted && behind(wanted, node);
     if (wanted !== undefined && below === undefined) return undefined;
-    const settled = this.settle(state, source, below)!;
+    const settled = this.settle(state, source, below);
+    // A view of a view that cannot have it.
+    if (settled === undefined) return undefined;
     const chosen = inFront(settled.decisions.get(source.id)!.layout, node, shapeOf(source.type)!);
     return chosen && this.decide(settled, node, { layout: chosen, relayouts: new Map() }, 0, 0);
   }

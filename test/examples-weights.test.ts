@@ -36,6 +36,7 @@ it.for([
   ["resnet20", "2ffd1a0b03555d0f"],
   ["vgg16", "5d20954a2b9af465"],
   ["alexnet", "2a28fddbd262e592"],
+  ["resnet18", "e99dbe7e81fb9ed0"],
 ] as const)("%s has the same weights on every machine", ([name, expected]) => {
   const hash = createHash("sha256");
   for (const [key, { shape, data }] of weightsOf(name)) {
@@ -51,16 +52,19 @@ it.for(drawn)("the weights of %s are single-precision numbers", (name) => {
   }
 });
 
-it.for(["digits", ...drawn] as const)("%s parses, uses every weight and has ten outputs", (name) => {
-  const { graph, targets } = parseExample(name);
-  expect(graph.name).toBe(name.replace("-", "_"));
-  expect(targets[0]!.name).toBe("seal");
-  expect(graph.outputs.map((output) => output.name)).toEqual(["logits"]);
-  expect(shapeOf(graph.nodes[graph.outputs[0]!.node]!.type)).toEqual([10]);
-  if (name === "digits") return;
-  const constants = graph.nodes.filter(({ op }) => op === "constant").map((node) => node.name);
-  expect(constants.toSorted()).toEqual([...weightsOf(name).keys()].toSorted());
-});
+it.for(["digits", ...drawn] as const)(
+  "%s parses, uses every weight and has as many outputs as there are classes",
+  (name) => {
+    const { graph, targets } = parseExample(name);
+    expect(graph.name).toBe(name.replace("-", "_"));
+    expect(targets[0]!.name).toBe("seal");
+    expect(graph.outputs.map((output) => output.name)).toEqual(["logits"]);
+    expect(shapeOf(graph.nodes[graph.outputs[0]!.node]!.type)).toEqual([name === "resnet18" ? 100 : 10]);
+    if (name === "digits") return;
+    const constants = graph.nodes.filter(({ op }) => op === "constant").map((node) => node.name);
+    expect(constants.toSorted()).toEqual([...weightsOf(name).keys()].toSorted());
+  },
+);
 
 it.for(drawn)("the outputs of %s are numbers near one", (name) => {
   const { graph } = parseExample(name);

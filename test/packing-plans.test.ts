@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { type LayerPlan, mixingFolds, type OperandPlan, plainOperand } from "../src/packing/layer-plan.ts";
 import { type Placement, place, usedPieces } from "../src/packing/place.ts";
+import { leastProducts } from "../src/packing/plan-layer.ts";
 import { spread } from "../src/packing/positions.ts";
 import { ringsOf } from "../src/packing/rings.ts";
 import { termsOf } from "../src/packing/terms.ts";
@@ -68,6 +69,25 @@ it("every weight is placed exactly once for each slot its row is computed in", (
     }),
     { numRuns: 1000 },
   );
+});
+
+it("no plan that computes its layer has fewer products than are foreseen", () => {
+  const found = { several: 0, mixed: 0 };
+  fc.assert(
+    fc.property(randomPlans(), (random) => {
+      const placement = placed(random);
+      if (typeof placement === "string") return;
+      const { layer, from, to, plan } = random;
+      const request = { ...requestFor(layer, from, to, plan.folds), costs: { rotation: 0, product: 1 } };
+      const least = leastProducts(request);
+      expect(least).toBeLessThanOrEqual(placement.pieces.length + 1e-9);
+      if (least > 1) found.several++;
+      if (plan.operands.some((o) => o.mixing.length > 0)) found.mixed++;
+    }),
+    { numRuns: 2000 },
+  );
+  expect(found.several).toBeGreaterThan(50);
+  expect(found.mixed).toBeGreaterThan(50);
 });
 
 it("the products that are used are those that get a weight", () => {

@@ -4,7 +4,10 @@ import { Diagnostics } from "../src/base/diagnostic.ts";
 import { Random } from "../src/base/random.ts";
 import { elementCount, type Tensor, tensor } from "../src/base/tensor.ts";
 import { type CompiledRounds, compileAny } from "../src/driver/compile.ts";
+import { countRounds } from "../src/driver/count-rounds.ts";
+import type { ReadModel } from "../src/driver/read-model.ts";
 import { openAnyPlan, parseGraph, runAllRounds } from "../src/driver/run-plan.ts";
+import { evaluate } from "../src/ir/evaluate.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import type { RoundsPlan } from "../src/plan/rounds.ts";
 import { verifyPlan } from "../src/plan/verify-plan.ts";
@@ -20,16 +23,18 @@ const uniform = (shape: readonly number[], size: number): Tensor =>
   );
 const distance = (a: Tensor, b: Tensor) => a.data.reduce((most, v, i) => Math.max(most, Math.abs(v - b.data[i]!)), 0);
 
-function compiled(
-  text: string,
-  weights: ReadonlyMap<string, Tensor>,
-  settings: Readonly<Record<string, string>> = {},
-): CompiledRounds {
+type Overrides = Readonly<Record<string, string>>;
+
+function modelOf(text: string, weights: ReadonlyMap<string, Tensor>, settings: Overrides = {}): ReadModel {
   const graph = parseGraph(text, weights, "net.hen");
   const diagnostics = new Diagnostics();
   const overrides = new Map(Object.entries({ "activation.relu": "client", precision: "8", ...settings }));
   const read = { ...readSettings([], overrides, diagnostics), insecure: false, costTable: defaultCostTable };
-  return compileAny({ graph, settings: read, diagnostics }) as CompiledRounds;
+  return { graph, settings: read, diagnostics };
+}
+
+function compiled(...model: Parameters<typeof modelOf>): CompiledRounds {
+  return compileAny(modelOf(...model)) as CompiledRounds;
 }
 
 /** Rotations, products, and ciphertexts in and out of each round. */
@@ -39,13 +44,19 @@ const counts = ({ rounds }: RoundsPlan) =>
     return [[rotations, plainMultiplications, inputCiphertexts, outputCiphertexts]];
   });
 
-async function expectEncrypted(bytes: Uint8Array, inputs: ReadonlyMap<string, Tensor>, output: string): Promise<void> {
+async function expectEncrypted(
+  bytes: Uint8Array,
+  inputs: ReadonlyMap<string, Tensor>,
+  output: string,
+  boundBits = 8,
+): Promise<readonly Tensor[]> {
   const plan = openAnyPlan(bytes, "net.plan") as RoundsPlan;
   const results: Tensor[] = [];
   for (const machine of ["float", "sim", "seal"] as const)
     results.push((await runAllRounds(plan, inputs, machine)).get(output)!);
   expect(distance(results[0]!, results[1]!)).toBeLessThan(2 ** -40);
-  expect(distance(results[0]!, results[2]!)).toBeLessThan(2 ** -8);
+  expect(distance(results[0]!, results[2]!)).toBeLessThan(2 ** -boundBits);
+  return results;
 }
 
 /** A strided block with a projection, one with a plain skip; weights of some layers repeat along diagonals of 8 by 8 channels. */
@@ -100,6 +111,20 @@ it("a residual network computes on coefficients what it does in the clear", { ti
   await expectEncrypted(bytes, new Map([["x", uniform([16, 8, 8], 1)]]), "d");
 });
 
+it("what is counted of rounds is what their plans do, masks among it", () => {
+  const behind = text
+    .replace("output d = relu(", "d = relu(")
+    .replace(/\}$/, "  output y = dense(flatten(d), weight = @fc)\n}");
+  const weights = new Map([...tensors, ["fc", uniform([10, 1 * 16 * 4 * 4], 0.1)] as const]);
+  const counted = countRounds(modelOf(behind, weights, { degree: "16384" }));
+  const { rounds } = compiled(behind, weights, { degree: "16384" }).plan;
+  // Where a plan rescales follows from its errors.
+  const totals = ({ cost }: Pick<Plan, "cost">) => ({ ...cost.totals, rescales: 0 });
+  expect(counted.map(totals)).toEqual(rounds.map(({ server }) => totals(server!)));
+  expect(counted.map(({ galoisSteps }) => galoisSteps)).toEqual(rounds.map(({ server }) => server!.galoisSteps));
+  expect(rounds.at(-1)!.server!.outputs[0]!.layout.coefficients).toBeUndefined();
+});
+
 it("an annotation keeps a layer's values in slots, and so does blinding", () => {
   const one = (annotation: string) => `network one {
     input x: [16, 8, 8] in -1 .. 1
@@ -124,27 +149,36 @@ it("a plan that returns coefficients without their mask is refused", () => {
   );
 });
 
-/** The widest layers of a ResNet-18 on images of 32 x 32. */
+/** The widest layers of a ResNet-18 on images of 32 x 32, dense and with circulant blocks. */
 const widest = [
-  { channels: 512, size: 4, degree: 16384, expected: [44, 512, 1, 1] },
-  { channels: 64, size: 32, degree: 8192, expected: [11, 704, 11, 32] },
+  { channels: [512, 512], size: 4, stride: 1, block: 1, degree: 16384, expected: [44, 512, 1, 1] },
+  { channels: [64, 64], size: 32, stride: 1, block: 1, degree: 8192, expected: [11, 704, 11, 32] },
+  { channels: [512, 512], size: 4, stride: 1, block: 8, degree: 16384, expected: [20, 128, 2, 2] },
+  { channels: [64, 64], size: 32, stride: 1, block: 8, degree: 8192, expected: [0, 256, 16, 16] },
+  { channels: [256, 512], size: 8, stride: 2, block: 8, degree: 8192, expected: [36, 512, 8, 4] },
 ] as const;
 
 it.each(widest)(
-  "$channels channels at $size x $size, encrypted",
+  "$channels channels at $size x $size in blocks of $block, encrypted",
   { timeout: 300_000 },
-  async ({ channels, size, degree, expected }) => {
+  async ({ channels: [read, made], size, stride, block, degree, expected }) => {
     const weights = new Map([
-      ["w", uniform([channels, channels, 3, 3], 0.05)],
-      ["b", uniform([channels], 1)],
+      ["w", repeated(uniform([made, read, 3, 3], 0.05), block)],
+      ["b", uniform([made], 1)],
     ]);
-    const shape = [channels, size, size];
+    const shape = [read, size, size];
     const wide = `network wide {
     input x: [${shape}] in -1 .. 1
-    output y = relu(conv2d(x, weight = @w, bias = @b, pad = 1))
+    output y = relu(conv2d(x, weight = @w, bias = @b, pad = 1, stride = ${stride}))
   }`;
     const { plan, bytes } = compiled(wide, weights, { degree: `${degree}` });
     expect(counts(plan)).toEqual([expected]);
-    await expectEncrypted(bytes, new Map([["x", uniform(shape, 1)]]), "y");
+    const inputs = new Map([["x", uniform(shape, 1)]]);
+    // A ReLU makes no error larger.
+    const { boundBits } = plan.rounds[0]!.server!.precision;
+    expect(boundBits).toBeGreaterThan(16);
+    const [, , encrypted] = await expectEncrypted(bytes, inputs, "y", boundBits);
+    const clear = evaluate(parseGraph(wide, weights, "net.hen"), inputs).get("y")!;
+    expect(distance(encrypted!, clear)).toBeLessThan(2 ** -boundBits);
   },
 );

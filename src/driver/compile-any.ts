@@ -35,7 +35,7 @@ const preparingPasses = pipeline.slice(
 
 /** Compiles a network that was read or built: to rounds where its settings leave layers to the client, else to one plan. */
 export function compileAny(model: ReadModel, observe: PassObserver = {}): Compiled | CompiledRounds {
-  const { graph: written, settings, diagnostics, passOptions: options = new Map() } = model;
+  const { graph: written, settings, diagnostics } = model;
   const nothingToBlind = () => {
     if (settings.blind) diagnostics.report("nothing-to-blind", "nowhere", { network: written.name });
   };
@@ -43,18 +43,14 @@ export function compileAny(model: ReadModel, observe: PassObserver = {}): Compil
     nothingToBlind();
     return compileGraph(model, observe);
   }
-  const fitted = runPasses(written, preparingPasses, { settings, diagnostics, options }, observe);
-  const cutter = networkCutter(networkToRun({ ...model, diagnostics: new Diagnostics() }), settings);
+  const { fitted, cutter } = readyToCut(model, observe);
   const servers = new CompiledParts<Plan>((part, said, watch) => {
     observe.doing?.("compiling a round");
-    const own = { ...blindSettings(settings, part, fitted), roomStep };
-    // Each value a client has goes into a round once.
-    // Factors of blinded values would have to be the same for all that a kernel reads.
-    const pack = { spectral: !settings.blind, ...options.get("pack"), again: false };
-    const passOptions = new Map([...options, ["pack", pack]]);
+    const own = partModel(model, part, fitted);
     return compileServer(
       part,
-      (graph) => compileGraph({ ...model, graph, settings: own, passOptions, diagnostics: said }, watch).plan,
+      (graph) => compileGraph({ ...own, graph, diagnostics: said }, watch).plan,
+      (plan) => plan.outputs.map(({ layout }) => layout),
     );
   }, observe);
   if (!hasAuto(written, settings)) return compiledRounds(model, cutter, cutter.cut(fitted), servers);
@@ -68,6 +64,23 @@ export function compileAny(model: ReadModel, observe: PassObserver = {}): Compil
   const whole = wholes.take(cut.parts[0]!, diagnostics);
   const { id: _, ...plan } = whole.plan;
   return { ...whole, ...writePlan({ ...plan, choices }), diagnostics: diagnostics.all };
+}
+
+/** A network with client steps as it is cut, and how. */
+export function readyToCut(model: ReadModel, observe: PassObserver = {}) {
+  const { graph, settings, diagnostics, passOptions: options = new Map() } = model;
+  const fitted = runPasses(graph, preparingPasses, { settings, diagnostics, options }, observe);
+  return { fitted, cutter: networkCutter(networkToRun({ ...model, diagnostics: new Diagnostics() }), settings) };
+}
+
+/** What a server computes in one round of a network, as a network of its own. */
+export function partModel(model: ReadModel, graph: Graph, network: Graph): ReadModel {
+  const { settings, passOptions: options = new Map() } = model;
+  // Each value a client has goes into a round once.
+  // Factors of blinded values would have to be the same for all that a kernel reads.
+  const pack = { spectral: !settings.blind, ...options.get("pack"), again: false };
+  const own = { ...blindSettings(settings, graph, network), roomStep };
+  return { ...model, graph, settings: own, passOptions: new Map([...options, ["pack", pack]]) };
 }
 
 function compiledRounds(

@@ -26,10 +26,17 @@ export function compileRounds(
   };
 }
 
-/** Compiles one server part. Partial sums of a layer say more about weights than its results do: where a plan would leave some, they are masked. */
-export function compileServer(part: Graph, compile: (part: Graph) => Plan): Plan {
+/**
+ * Compiles one server part. Partial sums of a layer say more about weights than its results do: where what is made would leave some,
+ * by the layouts of its results, they are masked.
+ */
+export function compileServer<Made>(
+  part: Graph,
+  compile: (part: Graph) => Made,
+  layoutsOf: (made: Made) => readonly Layout[],
+): Made {
   const bare = compile(part);
-  return bare.outputs.every(({ layout }) => isFull(layout)) ? bare : compile(masked(part));
+  return layoutsOf(bare).every(isFull) ? bare : compile(masked(part));
 }
 
 /**

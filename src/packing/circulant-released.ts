@@ -1,5 +1,10 @@
 import { type ChannelMix, type MixCounts, type Product, powerOfTwoFrom } from "./channel-mix.ts";
 
+export interface ReleasedCounts extends MixCounts {
+  /** Rotations of the same tiles where a ciphertext that is partly full is rotated like another. */
+  readonly wholeRotations: number;
+}
+
 /**
  * What PrivCirNet's planner says a layer with circulant blocks takes: the cost model of its released code (CirILP.py), to
  * compare ours with. It splits channels into tiles of `d` blocks, `d = babies giants`, and looks for the fewest rotations:
@@ -10,21 +15,21 @@ import { type ChannelMix, type MixCounts, type Product, powerOfTwoFrom } from ".
  * for `m` vectors, `m'` of them in a tile, in ciphertexts of `slots` numbers. A convolution counts as one vector of channels, each as
  * long as its padded image. Of equal counts the first wins, by babies, then giants.
  */
-export function releasedCounts(mix: ChannelMix, block: number, slots = 8192): MixCounts {
+export function releasedCounts(mix: ChannelMix, block: number, slots = 8192): ReleasedCounts {
   if (mix.kind === "product") return fewestRotations(mix, block, slots);
   const { height, width, pad, inputs, outputs } = mix;
   const length = powerOfTwoFrom((height + 2 * pad) * (width + 2 * pad) * block);
   const pieces = Math.ceil(length / slots);
   const grid: Product = { kind: "product", vectors: 1, inputs: inputs / block, outputs: outputs / block };
-  const { rotations, products } = fewestRotations(grid, 1, Math.max(1, Math.floor(slots / length)));
-  return { rotations: pieces * rotations, products: pieces * products };
+  const { rotations, products, wholeRotations } = fewestRotations(grid, 1, Math.max(1, Math.floor(slots / length)));
+  return { rotations: pieces * rotations, products: pieces * products, wholeRotations: pieces * wholeRotations };
 }
 
-function fewestRotations({ vectors, inputs, outputs }: Product, block: number, slots: number): MixCounts {
+function fewestRotations({ vectors, inputs, outputs }: Product, block: number, slots: number): ReleasedCounts {
   const narrow = Math.min(inputs, outputs);
   const most = Math.floor(narrow / block);
   const fitsWhole = vectors * narrow < slots;
-  let best: MixCounts = { rotations: Number.POSITIVE_INFINITY, products: Number.POSITIVE_INFINITY };
+  let best = { rotations: Number.POSITIVE_INFINITY, products: Number.POSITIVE_INFINITY, wholeRotations: 0 };
   for (let babies = 1; babies <= most; babies++) {
     for (let giants = 1; babies * giants <= most; giants++) {
       const tile = babies * giants;
@@ -35,9 +40,10 @@ function fewestRotations({ vectors, inputs, outputs }: Product, block: number, s
       const share = vectors / (inTile * block * tile);
       const rotations = share * inputs * (babies - 1) + share * outputs * (giants - 1);
       if (rotations >= best.rotations) continue;
-      const products =
-        Math.ceil(vectors / inTile) * Math.ceil(inputs / (block * tile)) * Math.ceil(outputs / (block * tile)) * tile;
-      best = { rotations, products };
+      const tiles = Math.ceil(vectors / inTile);
+      const [read, made] = [Math.ceil(inputs / (block * tile)), Math.ceil(outputs / (block * tile))];
+      const wholeRotations = tiles * (read * (babies - 1) + made * (giants - 1));
+      best = { rotations, products: tiles * read * made * tile, wholeRotations };
     }
   }
   return best;

@@ -21,7 +21,10 @@ export function joinOperands(request: LayerRequest, needed: readonly Differences
   const main = needed.reduce((most, { list }, i) => (list.length > needed[most]!.list.length ? i : most), 0);
   const onlyMain = forOperand(request, main);
   const own = differencesOf(onlyMain);
-  const alone = own === undefined ? [] : cheapestPlans(onlyMain, plansOf(onlyMain, own[0]!));
+  // Sums of pairs have no room for another operand's imaginary part.
+  const mayPair = request.from.every(({ layout }) => !layout.complex);
+  const plans = own === undefined ? [] : plansOf(onlyMain, own[0]!).filter(({ pairs }) => mayPair || !pairs);
+  const alone = cheapestPlans(onlyMain, plans);
   const known = new Map<string, readonly Differences[] | undefined>();
   const differences = (mixing: readonly number[]) => {
     const key = mixing.join();

@@ -1,3 +1,4 @@
+import { idle } from "../scheme/layout.ts";
 import { joinOperands } from "./join-operands.ts";
 import { type LayerPlan, summedCount } from "./layer-plan.ts";
 import type { LayerRequest, PlannedLayer } from "./layer-request.ts";
@@ -48,3 +49,31 @@ export function leastCost(request: LayerRequest): number {
   });
   return costs.rotation * Math.min(...least);
 }
+
+/**
+ * What products of a plan between the layouts cost at least: a slot of a product serves two weights of one row at most, and as many slots
+ * are added up to one result as folds and mixing say. A few rows of each ciphertext are looked at.
+ */
+export function leastProducts({ map, coefficients, to, folds, costs }: LayerRequest): number {
+  const { slots, ciphertexts } = to.layout;
+  const each = to.elements.length / ciphertexts;
+  let weights = 0;
+  for (let ciphertext = 0; ciphertext < ciphertexts; ciphertext++) {
+    const rows = to.elements.subarray(ciphertext * each, (ciphertext + 1) * each).filter((row) => row !== idle);
+    if (rows.length === 0) continue;
+    let most = 0;
+    for (const share of sharesLookedAt) {
+      let own = 0;
+      map.forRow(rows[Math.floor(share * rows.length)]!, (_, __, coefficient) => {
+        if (coefficients[coefficient] !== 0) own++;
+      });
+      most = Math.max(most, own);
+    }
+    weights += most;
+  }
+  const added = (slots / to.period) * 2 ** folds.length;
+  return (costs.product * weights) / (2 * added);
+}
+
+/** Multiples of the golden section modulo 1: rows at the edge of an image, which have fewer weights, lie at regular distances. */
+const sharesLookedAt = Array.from({ length: 12 }, (_, i) => ((i + 1) * 0.618034) % 1);
