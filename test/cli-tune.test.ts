@@ -87,7 +87,8 @@ it("tune presses groups of the plan to zero and says which are gone", async () =
   const flags = ["--prune", "diagonal", "--keep", "0.5", "--ramp", "4", "-o", "new.hen", "--json"];
   const { code, out } = await run(folder, ...tune, ...flags);
   expect(code).toBe(0);
-  const { groups, gone } = JSON.parse(out);
+  const { groups, gone, before, after } = JSON.parse(out);
+  expect(after.milliseconds).toBeLessThan(before.milliseconds);
   expect(groups).toBeGreaterThan(2);
   expect(gone.length).toBeGreaterThan(0);
   expect(gone[0]).toMatchObject({ kind: "diagonal", label: expect.any(String) });

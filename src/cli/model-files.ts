@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import type { WrittenModel } from "../driver/written-model.ts";
-import { writeSafetensors } from "../weights/safetensors.ts";
+import { writeWeights } from "../weights/safetensors.ts";
 import type { OutputFile } from "./write-file.ts";
 
 /** Where the weights of a model's text go: beside it. */
@@ -15,12 +15,9 @@ export function weightsBeside(text: string): WeightsPlace {
   return { name, path: join(dirname(text), name) };
 }
 
-/** The files of a model whose text goes to `path`, the text last: where it is, its weights are. */
-export function modelFiles(
-  path: string,
-  { text, weights }: WrittenModel,
-  write: (weights: WrittenModel["weights"]) => Uint8Array = writeSafetensors,
-): OutputFile[] {
-  const files: OutputFile[] = weights.size > 0 ? [{ path: weightsBeside(path).path, bytes: write(weights) }] : [];
+/** The files of a model whose text goes to `path`, the text last: where it is, its weights are. Of circulant weights first columns are stored. */
+export function modelFiles(path: string, { text, weights }: WrittenModel): OutputFile[] {
+  const files: OutputFile[] =
+    weights.size > 0 ? [{ path: weightsBeside(path).path, bytes: writeWeights(weights) }] : [];
   return [...files, { path, bytes: text }];
 }

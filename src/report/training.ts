@@ -19,7 +19,7 @@ export function judgedText({ loss, accuracy }: Judged): string {
 /** What `tune --json` prints. */
 export function trainingJson({ progress: { history, updates }, options, pruner }: Trainer, files: readonly string[]) {
   const gone = options.groups.flatMap(({ layer, weight, kind, label }, at) =>
-    pruner.dead[at] ? [{ layer, weight, kind, label }] : [],
+    pruner.isGone(at) ? [{ layer, weight, kind, label }] : [],
   );
   return {
     format: "sealwright-training",

@@ -5,11 +5,24 @@ import type { Parameter } from "./tape.ts";
 
 /** What is trained in place of a tensor of the network, which is made of it. */
 export interface Form {
+  readonly tensor: Parameter;
   readonly own: readonly Parameter[];
+  /** Those of `own` whose numbers are weights: zeros of theirs stand for zeros of the tensor. */
+  readonly weights: readonly Parameter[];
   /** Writes the tensor. */
   write(): void;
   /** Writes the slopes along what is trained, from those along the tensor. */
   collect(): void;
+  /** The numbers of `weights` that are all zero just when the tensor is at `indices`, and at all places that are equal to one of these. */
+  stored(indices: Int32Array): readonly Stored[];
+  /** Changes numbers of `weights` as `change` does, which makes them smaller or zero: the same happens to the tensor, and elsewhere nothing. */
+  press(change: () => void): void;
+}
+
+/** Some numbers of a parameter: flat, ascending, none twice. */
+export interface Stored {
+  readonly parameter: Parameter;
+  readonly indices: Int32Array;
 }
 
 /**
@@ -22,8 +35,20 @@ export function formsOf(graph: Graph, tensors: readonly Parameter[], dirac: bool
     const block = layer && annotationOf(layer, "circulant")?.named.block;
     if (typeof block === "number" && block > 1) return circulantForm(tensor, block);
     if (dirac && layer?.op === "conv2d" && passesOn(layer, tensor.shape)) return diracForm(tensor);
-    return { own: [tensor], write: () => {}, collect: () => {} };
+    return plainForm(tensor);
   });
+}
+
+function plainForm(tensor: Parameter): Form {
+  return {
+    tensor,
+    own: [tensor],
+    weights: [tensor],
+    write: () => {},
+    collect: () => {},
+    stored: (indices) => [{ parameter: tensor, indices }],
+    press: (change) => change(),
+  };
 }
 
 /** First columns, each number of which stands at several places: its slope is the sum over them. They begin as means. */
@@ -45,7 +70,9 @@ function circulantForm(tensor: Parameter, block: number): Form {
   }
   for (let i = 0; i < size; i++) columns.values.data[i]! /= Math.max(1, counts[i]!);
   return {
+    tensor,
     own: [columns],
+    weights: [columns],
     write: () => {
       for (let i = 0; i < places.length; i++) values.data[i] = columns.values.data[places[i]!]!;
     },
@@ -53,6 +80,11 @@ function circulantForm(tensor: Parameter, block: number): Form {
       columns.slopes.data.fill(0);
       for (let i = 0; i < places.length; i++) columns.slopes.data[places[i]!]! += slopes.data[i]!;
     },
+    stored: (indices) => {
+      const used = new Set(Array.from(indices, (at) => places[at]!));
+      return [{ parameter: columns, indices: Int32Array.from(used).sort() }];
+    },
+    press: (change) => change(),
   };
 }
 
@@ -66,7 +98,11 @@ function passesOn({ attrs: { stride, pad, dilation, groups } }: NodeOf<"conv2d">
 
 /**
  * alpha Delta + beta V / |V| for each output channel, Delta having one tap in the middle (Zagoruyko and Komodakis, arXiv
- * 1706.00388, section 2). It begins as the weight it takes the place of: alpha is its middle tap, beta V / |V| the rest.
+ * 1706.00388, section 2). It begins as the weight it takes the place of: alpha is its middle tap, beta V / |V| the rest. V has no
+ * middle tap of its own, so that each number of the tensor belongs to one that is trained, and is zero with it.
+ *
+ * The length of V means nothing. It is made that of beta when numbers are pressed, and beta follows: so those of V that are not pressed
+ * keep what they stand for.
  */
 function diracForm(tensor: Parameter): Form {
   const { name, shape, values, slopes } = tensor;
@@ -75,6 +111,7 @@ function diracForm(tensor: Parameter): Form {
   const [alpha, beta] = ["alpha", "beta"].map((part) => made(`${name}.${part}`, [channels])) as [Parameter, Parameter];
   const direction = made(`${name}.direction`, shape);
   const tap = (o: number) => (o * channels + o) * height * width + Math.floor((height * width) / 2);
+  const channelOf = new Map(Array.from({ length: channels }, (_, o) => [tap(o), o]));
   const lengthOf = (o: number) => Math.sqrt(dot(direction.values.data, direction.values.data, o * size, size));
   direction.values.data.set(values.data);
   for (let o = 0; o < channels; o++) {
@@ -83,7 +120,9 @@ function diracForm(tensor: Parameter): Form {
     beta.values.data[o] = lengthOf(o);
   }
   return {
+    tensor,
     own: [alpha, beta, direction],
+    weights: [alpha, direction],
     write: () => {
       for (let o = 0; o < channels; o++) {
         const factor = beta.values.data[o]! / (lengthOf(o) || 1);
@@ -100,7 +139,28 @@ function diracForm(tensor: Parameter): Form {
         const factor = beta.values.data[o]! / length;
         for (let i = o * size; i < (o + 1) * size; i++)
           direction.slopes.data[i] = factor * (slopes.data[i]! - (along * direction.values.data[i]!) / length);
+        direction.slopes.data[tap(o)] = 0;
       }
+    },
+    stored: (indices) => {
+      const middle = Int32Array.from(indices, (at) => channelOf.get(at) ?? -1).filter((o) => o >= 0);
+      const others = indices.filter((at) => !channelOf.has(at));
+      const parts = [
+        { parameter: alpha, indices: middle },
+        { parameter: direction, indices: others },
+      ];
+      return parts.filter((part) => part.indices.length > 0);
+    },
+    press: (change) => {
+      for (let o = 0; o < channels; o++) {
+        const [length, wanted] = [lengthOf(o), Math.abs(beta.values.data[o]!)];
+        if (length === 0 || wanted === 0) continue;
+        for (let i = o * size; i < (o + 1) * size; i++) direction.values.data[i]! *= wanted / length;
+      }
+      change();
+      // A factor of what is all zero stays: with 0 there, too, nothing could ever learn again.
+      for (let o = 0; o < channels; o++)
+        beta.values.data[o] = Math.sign(beta.values.data[o]!) * (lengthOf(o) || Math.abs(beta.values.data[o]!));
     },
   };
 }

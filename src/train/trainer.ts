@@ -101,7 +101,7 @@ export class Trainer {
     this.refresh();
     this.fingerprint = fingerprintOf(graph, this.options, validation === undefined ? [data] : [data, validation]);
     this.moments = this.parameters.map(newMoments);
-    this.pruner = new GroupPruner(this.parameters, groups, revive);
+    this.pruner = new GroupPruner(this.#forms, groups, revive);
     if (distill > 0) this.#teacherTape = new Tape(graph, trained, { batch: this.#tape.batch, frozen: true });
   }
 
@@ -213,9 +213,13 @@ export class Trainer {
   #beginEpoch(): void {
     const { pretrain, keep } = this.options;
     const { epoch } = this.progress;
-    if (this.#phase().name === "ramp" && keep !== undefined) this.pruner.aim(keep, this.moments);
+    if (this.#phase().name === "ramp" && keep !== undefined) this.pruner.aim(keep, this.#momentsOf());
     if (epoch === pretrain && this.#teacherTape !== undefined)
       this.teacher = this.tensors.map(({ values }) => values.data.slice());
+  }
+
+  #momentsOf(): ReadonlyMap<Parameter, Moments> {
+    return new Map(this.parameters.map((parameter, i) => [parameter, this.moments[i]!]));
   }
 
   #taught(samples: number) {
@@ -235,9 +239,9 @@ export class Trainer {
     const rampDone = epoch + 1 - pretrain;
     if (name === "ramp") {
       // The budget falls evenly, so that the network can make up for each cut before the next one.
-      if (keep !== undefined) this.pruner.cut(1 - ((1 - keep) * rampDone) / ramp, this.moments);
+      if (keep !== undefined) this.pruner.cut(1 - ((1 - keep) * rampDone) / ramp, this.#momentsOf());
       else if (rampDone === ramp) this.pruner.bury();
-      this.pruner.clear("values");
+      this.refresh();
     }
     const validation = this.#validation === undefined ? undefined : this.judge(this.#validation);
     const broken = this.parameters.some(({ values }) => values.data.some((v) => !Number.isFinite(v)));
@@ -252,7 +256,7 @@ export class Trainer {
       phase: name,
       training: { loss: loss / this.#data.count, accuracy: right / this.#data.count },
       validation,
-      deadGroups: this.pruner.dead.reduce((sum, dead) => sum + dead, 0),
+      deadGroups: this.pruner.goneCount,
     };
     const { updates } = this.progress;
     this.progress = { epoch: epoch + 1, step: 0, updates, loss: 0, right: 0, history: [...history, result] };

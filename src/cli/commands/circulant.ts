@@ -4,7 +4,6 @@ import { type CirculantOptions, circulantGraph } from "../../driver/circulant-mo
 import { readSource } from "../../driver/read-model.ts";
 import { circulantJson, circulantText } from "../../report/circulant.ts";
 import { readWeights } from "../../weights/index.ts";
-import { writeWeights } from "../../weights/safetensors.ts";
 import { costTableOf } from "../cost-tables.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import type { Io } from "../io.ts";
@@ -63,7 +62,7 @@ export function circulantCommand(io: Io): Command {
       progress: (layer, done) => io.progress(`trying blocks of ${layer}`, done),
     });
     io.progress(undefined);
-    const files = modelFiles(output, made, writeWeights);
+    const files = modelFiles(output, made);
     writeFiles(io, files, target(opened()));
     if (flags.json) {
       const paths = files.map((file) => file.path);

@@ -1,11 +1,12 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { fail } from "../../base/diagnostic.ts";
-import { mappedModel, modelGroups } from "../../driver/model-groups.ts";
+import { type MappedModel, mappedModel, modelGroups } from "../../driver/model-groups.ts";
 import { type ReadModel, readSource } from "../../driver/read-model.ts";
 import { type DataFile, readTrainingData, splitData } from "../../driver/training-data.ts";
 import { tunedGraph, tunedText, tunedWeights } from "../../driver/tune-model.ts";
-import type { GroupKind, WeightGroup } from "../../ir/weight-groups.ts";
+import type { GroupKind } from "../../ir/weight-groups.ts";
+import { packedAnew } from "../../report/pruned.ts";
 import { epochLine, judgedText, trainingJson } from "../../report/training.ts";
 import { resumeFrom, writeCheckpoint } from "../../train/checkpoint.ts";
 import { squaredSlopes } from "../../train/squared-slopes.ts";
@@ -60,7 +61,8 @@ export function tuneCommand(io: Io): Command {
         : flags.holdOut === 0
           ? [all, undefined]
           : splitData(all, flags.holdOut);
-    const groups = flags.prune === undefined ? [] : groupsOf(io, model, flags.prune);
+    const pressed = flags.prune === undefined ? undefined : pressedGroups(io, model, flags.prune);
+    const groups = pressed?.groups ?? [];
     const trainer = new Trainer(model.graph, data, { ...trainingOptionsOf(flags), groups }, held);
     const save = () => {
       if (checkpoint === undefined) return;
@@ -86,8 +88,15 @@ export function tuneCommand(io: Io): Command {
     if (made.text !== undefined) written.push({ path: output, bytes: made.text });
     writeFiles(io, written, target(opened()));
     const paths = written.map((file) => file.path);
-    if (flags.json) io.out(`${JSON.stringify(trainingJson(trainer, paths))}\n`);
-    else io.err(`wrote ${paths.join(" and ")}\n`);
+    const costs = pressed && {
+      before: pressed.cost,
+      after: packed(io, { ...model, graph: tunedGraph(model.graph, weights) }).cost,
+    };
+    if (flags.json) io.out(`${JSON.stringify({ ...trainingJson(trainer, paths), ...costs })}\n`);
+    else
+      io.err(
+        `${costs === undefined ? "" : `${packedAnew(costs.before, costs.after)}\n`}wrote ${paths.join(" and ")}\n`,
+      );
   });
 }
 
@@ -105,12 +114,19 @@ function* dataFiles(io: Io, paths: readonly string[]): Generator<DataFile> {
   io.progress(undefined);
 }
 
-function groupsOf(io: Io, model: ReadModel, kind: GroupKind): readonly WeightGroup[] {
-  io.progress("looking for groups of weights that rotations depend on");
-  const groups = modelGroups(mappedModel(model), kind);
-  io.progress(undefined);
+/** What training is to press, and what the model costs before. */
+function pressedGroups(io: Io, model: ReadModel, kind: GroupKind) {
+  const mapped = packed(io, model);
+  const groups = modelGroups(mapped, kind);
   if (groups.length === 0) fail("no-groups", "nowhere", { network: model.graph.name, kind });
-  return groups;
+  return { groups, cost: mapped.cost };
+}
+
+function packed(io: Io, model: ReadModel): MappedModel {
+  io.progress("packing the network");
+  const mapped = mappedModel(model);
+  io.progress(undefined);
+  return mapped;
 }
 
 function train(io: Io, trainer: Trainer, save: () => void, quiet: boolean): void {
