@@ -4,7 +4,8 @@ import { pack } from "./pack.ts";
 import { definePass, type PassContext } from "./pass.ts";
 import { chooseZeros } from "./prune/choose.ts";
 import type { Left } from "./prune/count-plan.ts";
-import { type Coefficients, partsOf, type SupportMap, supportMap } from "./prune/support-map.ts";
+import { lastWeights } from "./prune/last-weights.ts";
+import { type Numbers, partsOf, type SupportMap, supportMap } from "./prune/support-map.ts";
 import { type PruneWish, wishesOf, withoutWishes } from "./prune/wishes.ts";
 import { zeroWeights } from "./prune/zero-weights.ts";
 
@@ -39,11 +40,12 @@ export const prune = definePass({
     const packed = pack.run(graph, { settings, diagnostics: new Diagnostics() });
     const map = supportMap(packed, settings.costTable, settings.bandwidth);
     const chosen = new Map<NodeId, Int32Array>();
+    const last = lastWeights(graph);
     for (const { kind, keep, layers } of wishes) {
       const asked = packed.nodes.flatMap(({ id, name }) => (layers.includes(name) ? [id] : []));
-      const own = chooseZeros(map, { kind, goal: { keep }, layers: asked });
+      const own = chooseZeros(map, { kind, goal: { keep }, layers: asked, last });
       if (own.size === 0) diagnostics.report("nothing-pruned", "nowhere", { network: graph.name, kind, keep });
-      for (const [id, coefficients] of own) chosen.set(id, coefficients);
+      for (const [id, numbers] of own) chosen.set(id, numbers);
     }
     if (chosen.size > 0) reportPruned(graph, map, chosen, wishes, context);
     return withoutWishes(zeroWeights(graph, partsOf(map, chosen)));
@@ -53,7 +55,7 @@ export const prune = definePass({
 function reportPruned(
   graph: Graph,
   { counter, total, layers }: SupportMap,
-  chosen: Coefficients,
+  chosen: Numbers,
   wishes: readonly PruneWish[],
   { diagnostics }: Pick<PassContext, "diagnostics">,
 ): void {

@@ -65,3 +65,12 @@ it("a hidden order is found: all of the weights come to where they are kept", ()
   const data = (found.op === "constant" && found.attrs.data.data) as Float64Array;
   expect(data.every((w, at) => w === 0 || kept[at] === 1)).toBe(true);
 });
+
+it("channels of layers with blocks stay in their order", () => {
+  const graph = residual([4, 6], 3);
+  const named = graph.nodes.flatMap((node) => (node.op === "conv2d" ? [node.name] : []));
+  expect(streamsOf(graph, new Set(named.slice(0, 1))).free.length).toBeLessThan(streamsOf(graph).free.length);
+  const { graph: after } = permuteChannels(graph, wishes(graph, 5), new Set(named));
+  for (const [i, node] of after.nodes.entries())
+    if (node.op === "constant" && node.attrs.data.shape.length === 4) expect(node.attrs).toEqual(graph.nodes[i]!.attrs);
+});

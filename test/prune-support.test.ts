@@ -1,74 +1,25 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { pipeline } from "../passes/pipeline.ts";
 import { plannedNodes } from "../passes/planned-layers.ts";
 import { weightGroups } from "../passes/prune/groups.ts";
 import { removableCosts, supportMap } from "../passes/prune/support-map.ts";
+import { zeroWeights } from "../passes/prune/zero-weights.ts";
 import { defaultSettings } from "../passes/settings.ts";
 import { Diagnostics } from "../src/base/diagnostic.ts";
 import { noSpan } from "../src/base/span.ts";
 import { mappedModel } from "../src/driver/model-groups.ts";
-import { runPasses } from "../src/driver/pass-manager.ts";
 import { GraphBuilder, type NodeDraft } from "../src/ir/builder.ts";
 import type { Graph } from "../src/ir/graph.ts";
-import { rewrite } from "../src/ir/rewrite.ts";
-import type { RemovableCost, WeightPart } from "../src/ir/weight-groups.ts";
+import type { RemovableCost } from "../src/ir/weight-groups.ts";
 import type { OpName } from "../src/ops/index.ts";
-import { type LayerPlan, plainOperand, preparedCount, writeLayerPlan } from "../src/packing/layer-plan.ts";
+import { type LayerPlan, plainOperand, writeLayerPlan } from "../src/packing/layer-plan.ts";
 import { isSpectral } from "../src/packing/spectral-weights.ts";
-import { galoisSteps } from "../src/plan/cost.ts";
 import { defaultCostTable } from "../src/scheme/cost-table.ts";
 import { digit, layoutOf } from "../src/scheme/layout.ts";
 import { networks } from "./arbitrary.ts";
 import { packed } from "./lowered.ts";
 import { attrsFor, Net, randomTensor } from "./ops-builder.ts";
-
-const passAt = (name: string) => pipeline.findIndex((pass) => pass.name === name);
-
-function compiled(graph: Graph, degree: number, from: string, to?: string): Graph {
-  const options = new Map([["assign-levels", { headroomBits: 15 }]]);
-  const settings = { ...defaultSettings, degree, insecure: true };
-  return runPasses(graph, pipeline.slice(passAt(from), to === undefined ? undefined : passAt(to)), {
-    settings,
-    diagnostics: new Diagnostics(),
-    options,
-  });
-}
-
-/** What a leveled network costs once it is lowered, elementwise layers included. */
-function costOf(graph: Graph, degree: number) {
-  const program = compiled(graph, degree, "lower-to-he");
-  const count = (...ops: string[]) => program.nodes.filter((node) => ops.includes(node.op)).length;
-  return {
-    rotations: count("he_rotate", "he_conjugate"),
-    products: count("he_multiply_plain"),
-    keys: galoisSteps(program).length,
-  };
-}
-
-/** The network with some numbers of its weights zero. */
-function zeroed(graph: Graph, parts: readonly WeightPart[]): Graph {
-  return rewrite(
-    graph,
-    (node, out, draft) => {
-      const own = parts.filter((part) => part.weight === node.name);
-      if (node.op !== "constant" || own.length === 0) return undefined;
-      const data = node.attrs.data.data.slice();
-      for (const { indices } of own) for (const index of indices) data[index] = 0;
-      return out.add({ ...draft, op: "constant", attrs: { data: { shape: node.attrs.data.shape, data } } });
-    },
-    { keepTypes: true },
-  );
-}
-
-/** Whether a computed value, or a ciphertext of it, is read by no layer: what is before it falls away, too. */
-function leavesUnread(graph: Graph): boolean {
-  return [...plannedNodes(graph).values()].some(({ pieces, operands, plan, layouts }) => {
-    const isComputed = operands.some((o) => !["input", "flatten", "reshape"].includes(graph.nodes[o]!.op));
-    const prepared = plan.operands.reduce((n, o, i) => n + preparedCount(o, layouts[i]!), 0);
-    return isComputed && new Set(pieces.map((p) => p.from)).size < prepared;
-  });
-}
+import { compiled, costOf, leavesUnread } from "./prune-counts.ts";
 
 const layers = ["conv2d", "dense", "add", "square", "avg_pool", "flatten", "sum_of"] as const;
 
@@ -89,7 +40,7 @@ it("zeroing a group of the support map removes exactly the cost it names", () =>
           const cost = own[pick % Math.max(1, own.length)];
           if (cost === undefined) continue;
           kinds.add(kind);
-          const pruned = zeroed(network, cost.parts);
+          const pruned = zeroWeights(network, cost.parts);
           const after = costOf(pruned, degree);
           const { rotations, products, keys } = cost.removes;
           const label = `${cost.kind} ${cost.label}`;
@@ -152,7 +103,7 @@ it.for([
   for (const [k, group] of groups.entries()) {
     const rotations = k === 0 ? 0 : 1;
     expect(group.removes).toMatchObject({ rotations, products: one.products, ciphertexts: 0 });
-    const after = costOf(zeroed(graph, [group]), 1024);
+    const after = costOf(zeroWeights(graph, [group]), 1024);
     expect([before.rotations - after.rotations, before.products - after.products]).toEqual([rotations, one.products]);
   }
 });
@@ -178,7 +129,7 @@ it.for(["positional", "diagonal", "channel", "aligned"] as const)(
       expect([...group.indices]).toEqual([...new Set(group.indices)].sort((a, b) => a - b));
     }
     for (const group of groups.filter((_, i) => i % 7 === 0)) {
-      const after = costOf(zeroed(graph, [group]), 2048);
+      const after = costOf(zeroWeights(graph, [group]), 2048);
       const { rotations, products, keys } = group.removes;
       expect([before.rotations - after.rotations, before.products - after.products, before.keys - after.keys]).toEqual([
         rotations,
@@ -210,7 +161,7 @@ it("products on coefficients go together with all weights between two ciphertext
     const costs = removableCosts(map);
     for (const kind of ["product", "baby", "giant", "result"] as const) {
       const cost = costs.find((c) => c.kind === kind)!;
-      const after = costOf(zeroed(graph, cost.parts), degree);
+      const after = costOf(zeroWeights(graph, cost.parts), degree);
       const { rotations, products, keys } = cost.removes;
       expect(
         [before.rotations - after.rotations, before.products - after.products, before.keys - after.keys],

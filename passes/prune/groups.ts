@@ -1,24 +1,29 @@
 import type { GroupKind, WeightGroup } from "../../src/ir/weight-groups.ts";
 import { summedCount } from "../../src/packing/layer-plan.ts";
 import { spread } from "../../src/packing/positions.ts";
-import { removables, weightsOf } from "../../src/packing/support.ts";
+import { isSpectral } from "../../src/packing/spectral-weights.ts";
+import { type Removable, removables, weightsOf } from "../../src/packing/support.ts";
 import { idle, type Layout } from "../../src/scheme/layout.ts";
-import { coefficientsOf, type LayerWeight, matrixOf } from "./layer-weights.ts";
+import { indicesOf, type LayerWeight, matrixOf, numbersOf } from "./layer-weights.ts";
 import { areWeights, partsOf, removedBy, type SupportedLayer, type SupportMap } from "./support-map.ts";
 
 /** Weights of one layer that go together; of several tensors where the layer is a sum. */
 export interface LayerGroup {
   readonly label: string;
-  /** As coefficients of the layer, ascending. */
-  readonly coefficients: Int32Array;
+  /** Numbers (layer-weights.ts) of the layer, ascending. */
+  readonly numbers: Int32Array;
 }
 
-/** The groups of one layer; none for `unstructured`, where every weight is its own. */
-export function groupsOf(layer: SupportedLayer, kind: GroupKind, slots: number): LayerGroup[] {
+/**
+ * The groups of one layer; none for `unstructured`, where every weight is its own. Of a layer that was composed of several, a
+ * group has every number of the model that what it stands for is made of; those that take all of a tensor are left out.
+ */
+export function groupsOf(layer: SupportedLayer, kind: GroupKind, slots: number): readonly LayerGroup[] {
   const ofTensor = (tensorGroups: (weight: LayerWeight) => readonly TensorGroup[]) =>
-    layer.weights.flatMap((weight) =>
-      tensorGroups(weight).map(({ label, indices }) => ({ label, coefficients: coefficientsOf(weight, indices) })),
-    );
+    layer.weights.flatMap((weight) => {
+      const groups = tensorGroups(weight).map(({ label, indices }) => ({ label, numbers: numbersOf(weight, indices) }));
+      return weight.source.parts === undefined ? groups : useful(groups, layer);
+    });
   switch (kind) {
     case "positional":
       return ofTensor(tapsOf);
@@ -27,23 +32,47 @@ export function groupsOf(layer: SupportedLayer, kind: GroupKind, slots: number):
     case "channel":
       return ofTensor(channelsOf);
     case "aligned":
-      return alignedIn(layer, slots);
+      return useful(alignedIn(layer, slots), layer);
     case "unstructured":
       return [];
   }
 }
 
-/** What each baby and giant step is for, but for what is the whole layer; of steps that are for the same, the first. */
-function alignedIn(layer: SupportedLayer, slots: number): LayerGroup[] {
-  const { support } = layer;
+/** Where numbers of a model are parts of several: of groups of the same numbers the first, and none that takes all of a tensor. */
+function useful(groups: readonly LayerGroup[], { weights }: SupportedLayer): readonly LayerGroup[] {
+  const composed = weights.filter(({ source }) => source.parts !== undefined);
+  if (composed.length === 0) return groups;
+  const sizes = composed.map(({ source }) => source.tensor.data.reduce((n, w) => (w === 0 ? n : n + 1), 0));
+  const seen = new Map<number, Int32Array[]>();
+  return groups.filter(({ numbers }) => {
+    const sum = numbers.reduce((total, number) => (31 * total + number) | 0, 0);
+    const alike = seen.get(sum) ?? [];
+    if (numbers.length === 0 || alike.some((other) => isSame(other, numbers))) return false;
+    seen.set(sum, [...alike, numbers]);
+    return composed.every((weight, i) => indicesOf(weight, numbers).length < sizes[i]!);
+  });
+}
+
+function isSame(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && a.every((v, i) => v === b[i]);
+}
+
+/**
+ * What each baby and giant step is for, but for what is the whole layer; of steps that are for the same, the first. On coefficients all
+ * steps of a ciphertext are for the same, and what else is paid for are the products between two ciphertexts.
+ */
+function alignedIn(layer: SupportedLayer, slots: number): readonly LayerGroup[] {
+  const { support, planned } = layer;
+  const onCoefficients = isSpectral(planned.plan);
+  const kinds: readonly Removable["kind"][] = onCoefficients ? ["operand", "result", "product"] : ["baby", "giant"];
   const whole = new Set(support.weights).size;
   const seen = new Set<string>();
-  return removables(support, slots).flatMap(({ kind, label, pieces }) => {
+  return removables(support, slots, onCoefficients).flatMap(({ kind, label, pieces }) => {
     const key = [...new Set(pieces.map((piece) => support.lists[piece]))].join();
-    if ((kind !== "baby" && kind !== "giant") || seen.has(key)) return [];
+    if (!kinds.includes(kind) || seen.has(key)) return [];
     seen.add(key);
-    const coefficients = weightsOf(support, pieces);
-    return coefficients.length < whole && areWeights(layer, coefficients) ? [{ label, coefficients }] : [];
+    const numbers = weightsOf(support, pieces);
+    return numbers.length < whole && areWeights(layer, numbers) ? [{ label, numbers }] : [];
   });
 }
 
@@ -124,14 +153,14 @@ function channelsByCiphertext(layout: Layout, channels: number): Set<number>[] {
 /** All groups of a kind, each with what it removes from the plans as they are; of sums of layers, a tensor's share of it. */
 export function weightGroups(map: SupportMap, kind: GroupKind): WeightGroup[] {
   return [...map.layers.values()].flatMap((layer) =>
-    groupsOf(layer, kind, map.slots).flatMap(({ label, coefficients }) => {
-      const own = new Map([[layer.node.id, coefficients]]);
+    groupsOf(layer, kind, map.slots).flatMap(({ label, numbers }) => {
+      const own = new Map([[layer.node.id, numbers]]);
       const removes = removedBy(map, own);
       return partsOf(map, own).map((part) => ({
         ...part,
         kind,
         label,
-        removes: shareOf(removes, part.indices.length / coefficients.length),
+        removes: shareOf(removes, part.indices.length / numbers.length),
       }));
     }),
   );

@@ -26,10 +26,15 @@ type Orders = ReadonlyMap<number, Int32Array>;
 /**
  * Puts channels in the order in which the groups of a plan that stay keep most: the same network, its weights elsewhere. One order
  * for each stream, all that a residual sum joins; inputs and outputs stay as they are. Alternating over the streams, pairs of
- * channels are swapped as long as that gains, the best pair first (packing.md, section 7). `weights` by name of the tensor.
+ * channels are swapped as long as that gains, the best pair first (packing.md, section 7). `weights` by name of the tensor; around
+ * layers in `ordered`, by name, channels stay where they are.
  */
-export function permuteChannels(graph: Graph, weights: ReadonlyMap<string, KeptWeights>): PermutedNetwork {
-  const streams = streamsOf(graph);
+export function permuteChannels(
+  graph: Graph,
+  weights: ReadonlyMap<string, KeptWeights>,
+  ordered?: ReadonlySet<string>,
+): PermutedNetwork {
+  const streams = streamsOf(graph, ordered);
   const tensors = new Map(
     graph.nodes.flatMap((node) => (node.op === "constant" ? [[node.name, node.attrs.data] as const] : [])),
   );

@@ -55,13 +55,17 @@ const channelwise: ReadonlySet<string> = new Set<NetworkOpName>([
   "thresholded_relu",
 ]);
 
-/** The channels of the values of a network, and the constants that belong to them. One stream for all that a residual sum joins. */
-export function streamsOf(graph: Graph): Streams {
-  return new StreamFinder(graph).find();
+/**
+ * The channels of the values of a network, and the constants that belong to them. One stream for all that a residual sum joins. What
+ * layers in `ordered`, by name, read and make stays in its order: their weights have blocks of channels.
+ */
+export function streamsOf(graph: Graph, ordered: ReadonlySet<string> = new Set()): Streams {
+  return new StreamFinder(graph, ordered).find();
 }
 
 class StreamFinder {
   readonly #graph: Graph;
+  readonly #ordered: ReadonlySet<string>;
   readonly #uses: ReadonlyMap<NodeId, number>;
   readonly #sets = new DisjointSets();
   /** The stream of each value, and its channels. */
@@ -69,8 +73,9 @@ class StreamFinder {
   readonly #fixed = new Set<number>();
   readonly #axes: { constant: Node; member: number; axis: "rows" | "columns" }[] = [];
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, ordered: ReadonlySet<string>) {
     this.#graph = graph;
+    this.#ordered = ordered;
     this.#uses = useCounts(graph);
   }
 
@@ -98,6 +103,7 @@ class StreamFinder {
     if ((node.op === "conv2d" && node.attrs.groups === 1) || node.op === "dense") {
       const [weight, bias] = inputs.slice(1) as [Node, Node?];
       this.#own(node, shapeAt(weight)[0]!);
+      if (this.#ordered.has(node.name)) for (const { id } of [x!, node]) this.#fix(id);
       this.#belongs(weight, x!.id, "columns");
       for (const constant of [weight, bias]) if (constant !== undefined) this.#belongs(constant, node.id, "rows");
     } else if (channelwise.has(node.op) && inputs.length === 1) this.#follow(node, x!.id);

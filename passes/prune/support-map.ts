@@ -18,7 +18,15 @@ import type { CostTable } from "../../src/scheme/cost-table.ts";
 import type { Layout } from "../../src/scheme/layout.ts";
 import { babiesOf, type PlannedNode, stepsOf } from "../planned-layers.ts";
 import { type Left, PlanCounter, type PlanCounts, preparedKey } from "./count-plan.ts";
-import { indicesOf, type LayerWeight, layerWeights } from "./layer-weights.ts";
+import {
+  indicesOf,
+  inNumbers,
+  type LayerWeight,
+  layerWeights,
+  numberCount,
+  type WeightSources,
+  withBlock,
+} from "./layer-weights.ts";
 
 /** A layer of a packed network whose weights may become zero. */
 export interface SupportedLayer {
@@ -26,7 +34,9 @@ export interface SupportedLayer {
   readonly planned: PlannedNode;
   readonly to: Layout;
   readonly weights: readonly LayerWeight[];
-  readonly coefficientCount: number;
+  /** How many numbers (layer-weights.ts) there are. */
+  readonly numberCount: number;
+  /** Which products need which numbers. */
   readonly support: Support;
   /** Nothing of it is ever made zero: it answers what would be left. */
   readonly dense: Surviving;
@@ -40,52 +50,58 @@ export interface SupportMap {
   readonly layers: ReadonlyMap<NodeId, SupportedLayer>;
 }
 
-/** `bandwidth` is in megabits per second. Throws a SealwrightError where a plan cannot compute its layer. */
-export function supportMap(graph: Graph, table: CostTable, bandwidth: number): SupportMap {
+/**
+ * `bandwidth` is in megabits per second. With `sources`, what stands for costs are numbers of these; layers whose weights come
+ * from none have no weights. Throws a SealwrightError where a plan cannot compute its layer.
+ */
+export function supportMap(graph: Graph, table: CostTable, bandwidth: number, sources?: WeightSources): SupportMap {
   const counter = new PlanCounter(graph, table, bandwidth);
   const layers = new Map<NodeId, SupportedLayer>();
   let slots = 1;
   for (const [id, planned] of counter.planned) {
     const node = nodeAt(graph, id);
-    const weights = layerWeights(graph, node);
     const layer = linearLayer(graph, node);
     invariant(layer !== undefined && "layout" in node.type, "a planned layer is linear and has a layout");
     const to = node.type.layout;
     slots = to.slots;
+    const { plan, pieces } = planned;
+    const own = layerWeights(graph, node, sources);
+    const weights = isSpectral(plan) ? own.map((weight) => withBlock(weight, plan.spectral.block)) : own;
     if (weights.length === 0) continue;
     const { map, coefficients } = layer;
-    const { plan, pieces } = planned;
     const placed = { map, coefficients, from: planned.layouts.map(spread), to: spread(to), plan };
-    const support = isSpectral(plan) ? spectralSupport(placed, pieces) : supportOf(placed);
-    invariant(typeof support !== "string", "a plan that was looked at already");
-    const coefficientCount = coefficients.length;
-    const dense = new Surviving(support, coefficientCount);
-    layers.set(id, { node, planned, to, weights, coefficientCount, support, dense });
+    const found = isSpectral(plan) ? spectralSupport(placed, pieces) : supportOf(placed);
+    invariant(typeof found !== "string", "a plan that was looked at already");
+    const support = inNumbers(found, weights);
+    const count = numberCount(weights, coefficients.length);
+    const dense = new Surviving(support, count);
+    layers.set(id, { node, planned, to, weights, numberCount: count, support, dense });
   }
   return { counter, total: counter.count(), slots, layers };
 }
 
-/** Coefficients of some layers. */
-export type Coefficients = ReadonlyMap<NodeId, Int32Array>;
+/** Numbers of the weights of some layers. */
+export type Numbers = ReadonlyMap<NodeId, Int32Array>;
 
-/** What vanishes with some coefficients, the plans staying as they are: by counting again. */
-export function removedBy({ counter, total, layers }: SupportMap, coefficients: Coefficients): PlanCounts {
-  const left: Left = new Map([...coefficients].map(([id, list]) => [id, layers.get(id)!.dense.without(list)]));
+/** What vanishes with some numbers, the plans staying as they are: by counting again. */
+export function removedBy({ counter, total, layers }: SupportMap, numbers: Numbers): PlanCounts {
+  const left: Left = new Map([...numbers].map(([id, list]) => [id, layers.get(id)!.dense.without(list)]));
   return counter.removed(total, left);
 }
 
-/** Whether all of some coefficients of a layer are numbers of its weight tensors. */
-export function areWeights({ weights }: SupportedLayer, coefficients: Int32Array): boolean {
-  return weights.reduce((n, weight) => n + indicesOf(weight, coefficients).length, 0) === coefficients.length;
+/** Whether all of some numbers of a layer are those of its weight tensors. */
+export function areWeights({ weights }: SupportedLayer, numbers: Int32Array): boolean {
+  return weights.reduce((n, weight) => n + indicesOf(weight, numbers).length, 0) === numbers.length;
 }
 
-/** Some coefficients as numbers of weight tensors. */
-export function partsOf({ layers }: SupportMap, coefficients: Coefficients): WeightPart[] {
-  return [...coefficients].flatMap(([id, list]) => {
-    const { node, weights } = layers.get(id)!;
+/** Some numbers by weight tensors. */
+export function partsOf({ layers }: SupportMap, numbers: Numbers): WeightPart[] {
+  return [...numbers].flatMap(([id, list]) => {
+    const { weights } = layers.get(id)!;
     return weights.flatMap((weight) => {
       const indices = indicesOf(weight, list);
-      return indices.length === 0 ? [] : [{ layer: node.name, weight: weight.constant.name, indices }];
+      const { layer, weight: name } = weight.source;
+      return indices.length === 0 ? [] : [{ layer, weight: name, indices }];
     });
   });
 }
@@ -101,16 +117,16 @@ type PiecesOf = Map<NodeId, number[]>;
 export function removableCosts(map: SupportMap): RemovableCost[] {
   const costs: RemovableCost[] = [];
   const add = (kind: RemovableCost["kind"], label: string, pieces: PiecesOf): void => {
-    const coefficients: Map<NodeId, Int32Array> = new Map();
+    const numbers: Map<NodeId, Int32Array> = new Map();
     for (const [id, list] of pieces) {
       const layer = map.layers.get(id);
       if (layer === undefined) return;
       const own = weightsOf(layer.support, list);
       if (!areWeights(layer, own)) return;
-      coefficients.set(id, own);
+      numbers.set(id, own);
     }
-    const parts = partsOf(map, coefficients);
-    const removes = removedBy(map, coefficients);
+    const parts = partsOf(map, numbers);
+    const removes = removedBy(map, numbers);
     if (kind !== "key" || removes.keys > 0) costs.push({ kind, label, parts, removes });
   };
   for (const { kind, label, pieces } of shared(map)) add(kind, label, pieces);
@@ -125,7 +141,7 @@ function shared({ counter, layers, slots }: SupportMap) {
     // Layers without weights are looked at, too: what they share does not vanish.
     const pieces = layers.get(id)?.support.pieces ?? planned.pieces;
     const keys = preparedKeys(planned);
-    for (const { kind, label, pieces: own } of removables({ pieces }, slots)) {
+    for (const { kind, label, pieces: own } of removables({ pieces }, slots, isSpectral(planned.plan))) {
       const { from, baby } = pieces[own[0]!]!;
       const step = kind === "baby" ? normalStep(baby, slots) : "";
       const key = kind === "baby" || kind === "operand" ? `${kind} ${keys[from]} ${step}` : `${id} ${label}`;

@@ -10,7 +10,7 @@ import type { Graph } from "../ir/graph.ts";
 import { graphTensors, printGraph } from "../ir/print.ts";
 import { formatShare, formatTime } from "../report/quantities.ts";
 import { table } from "../report/table.ts";
-import { writeSafetensors } from "../weights/safetensors.ts";
+import { writeWeights } from "../weights/safetensors.ts";
 import { chosen, repeated } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { reasonOf } from "./read-file.ts";
@@ -104,7 +104,7 @@ function writeDumps(
   });
   const weights = shared.map((tensors, i) => ({
     path: join(folder, weightsFile(i + 1)),
-    bytes: writeSafetensors(tensors),
+    bytes: writeWeights(tensors),
   }));
   writeFiles(io, [...texts, ...weights], { force });
 }
@@ -126,6 +126,6 @@ export function graphFiles(path: string, graph: Graph): OutputFile[] {
   const weights = `${basename(path, ".hen")}.safetensors`;
   return [
     { path, bytes: printGraph(graph, { weights }) },
-    { path: join(dirname(path), weights), bytes: writeSafetensors(tensors) },
+    { path: join(dirname(path), weights), bytes: writeWeights(tensors) },
   ];
 }

@@ -1,8 +1,9 @@
+import { statedBlock } from "../../passes/circulant-project.ts";
 import { type KeptWeights, permuteChannels } from "../../passes/prune/permute-channels.ts";
 import { zeroedTensors } from "../../passes/prune/zero-weights.ts";
 import type { Graph } from "../ir/graph.ts";
 import { chosenAtOnce, type PruneTask } from "./choose-pruned.ts";
-import { type MappedModel, mappedModel } from "./model-groups.ts";
+import { circulantBlocks, type MappedModel, mappedModel } from "./model-groups.ts";
 import type { ReadModel } from "./read-model.ts";
 import { modelWeights } from "./trace-weights.ts";
 import type { Scores } from "./weight-scores.ts";
@@ -30,11 +31,13 @@ export function alignChannels(
   scores: Scores,
   progress: (label: string) => void,
 ): AlignedModel {
+  // Circulant blocks are blocks of neighbours.
+  const ordered = new Set(circulantBlocks(model).nodes.flatMap((n) => ((statedBlock(n) ?? 1) > 1 ? [n.name] : [])));
   const start = stateOf(model.graph, dense, scores, tasks);
   let best = start;
   for (let round = 0; round < rounds; round++) {
     progress("ordering channels");
-    const { graph, move } = permuteChannels(best.graph, best.weights);
+    const { graph, move } = permuteChannels(best.graph, best.weights, ordered);
     const moved = best.scores && new Map([...best.scores].map(([name, data]) => [name, move(name, data)]));
     const next = stateOf(graph, mappedModel({ ...model, graph }), moved, tasks);
     if (next.lost >= best.lost) break;

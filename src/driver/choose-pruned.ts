@@ -3,7 +3,7 @@ import { partsOf, type SupportMap } from "../../passes/prune/support-map.ts";
 import { withConstants, zeroedTensors } from "../../passes/prune/zero-weights.ts";
 import { fail } from "../base/diagnostic.ts";
 import type { GroupKind, WeightPart } from "../ir/weight-groups.ts";
-import { inModel, type MappedModel, type MappedPart, type ModelCost, mappedModel } from "./model-groups.ts";
+import { type MappedModel, type MappedPart, type ModelCost, mappedModel } from "./model-groups.ts";
 import type { ReadModel } from "./read-model.ts";
 import type { Scores } from "./weight-scores.ts";
 
@@ -65,21 +65,20 @@ function missing(goal: PruneGoal, { rotations, milliseconds }: ModelCost): numbe
   return "rotations" in goal ? rotations - goal.rotations : milliseconds - goal.milliseconds;
 }
 
-function chosenIn(part: MappedPart, { parts, cost }: MappedModel, task: PruneTask, isLast: boolean, scores: Scores) {
-  const { map, traced } = part;
+function chosenIn({ map }: MappedPart, mapped: MappedModel, task: PruneTask, isLast: boolean, scores: Scores) {
+  const { parts, cost, last } = mapped;
+  const { layers } = task;
   const asked = [...map.layers.values()].filter(({ weights }) =>
-    weights.every(({ constant }) => {
-      const source = traced.get(constant.name);
-      return source !== undefined && (task.layers === undefined || task.layers.includes(source.layer));
-    }),
+    weights.every(({ source }) => layers === undefined || layers.includes(source.layer)),
   );
   const chosen = chooseZeros(map, {
     kind: task.kind,
     goal: goalOf(task.goal, map, parts, cost, isLast),
     layers: asked.map(({ node }) => node.id),
-    scores: ({ constant }) => scores?.get(traced.get(constant.name)!.weight),
+    scores: ({ source }) => scores?.get(source.weight),
+    last,
   });
-  return partsOf(map, chosen).flatMap((own) => inModel(own, traced) ?? []);
+  return partsOf(map, chosen);
 }
 
 /** What the linear layers of one part may need: their share of what is allowed, or in between while there are further rounds. */

@@ -1,14 +1,17 @@
+import { circulant } from "../../passes/circulant.ts";
 import { weightGroups } from "../../passes/prune/groups.ts";
+import { lastWeights } from "../../passes/prune/last-weights.ts";
+import type { WeightSources } from "../../passes/prune/layer-weights.ts";
 import { removableCosts, type SupportMap, supportMap } from "../../passes/prune/support-map.ts";
 import { Diagnostics } from "../base/diagnostic.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { GroupKind, RemovableCost, WeightGroup, WeightPart } from "../ir/weight-groups.ts";
+import type { GroupKind, RemovableCost, WeightGroup } from "../ir/weight-groups.ts";
 import { keySetsOf, stagesOf } from "../plan/key-sets.ts";
 import { isRoundsPlan } from "../plan/rounds.ts";
 import { type CompiledRounds, compileAny } from "./compile-any.ts";
 import type { Compiled } from "./compile-graph.ts";
 import type { ReadModel } from "./read-model.ts";
-import { type ModelWeight, modelWeights, tracedWeights } from "./trace-weights.ts";
+import { modelWeights, tracedWeights } from "./trace-weights.ts";
 
 /** What a compiled model needs, all rounds together. Keys are those of all sets of parameters. */
 export interface ModelCost {
@@ -21,16 +24,19 @@ export interface ModelCost {
 /** A part of a compiled model, as the server computes it. */
 export interface MappedPart {
   readonly graph: Graph;
+  /** In numbers of the model's own tensors. */
   readonly map: SupportMap;
   /** Tensors of the model, by the name of the constant that was made of them. */
-  readonly traced: ReadonlyMap<string, ModelWeight>;
+  readonly traced: WeightSources;
 }
 
 export interface MappedModel {
   readonly parts: readonly MappedPart[];
   readonly cost: ModelCost;
-  /** Layers with weights that were folded together with others, so that no single weight of theirs is a number of the model. */
+  /** Layers with weights that were folded together with others in such a way that no zeros of theirs alone remove a cost. */
   readonly untraced: readonly string[];
+  /** Names of the weights that outputs are made by. */
+  readonly last: ReadonlySet<string>;
 }
 
 /** Compiles a model and finds out which weights its plans pay for. Throws a SealwrightError where it cannot be compiled. */
@@ -47,13 +53,19 @@ export function mappedModel(model: ReadModel): MappedModel {
   );
   const weights = modelWeights(model.graph);
   const { costTable, bandwidth } = model.settings;
+  const blocks = circulantBlocks(model);
   const parts = [...leveled.values()].map((graph): MappedPart => {
-    const map = supportMap(graph, costTable, bandwidth);
-    return { graph, map, traced: tracedWeights(weights, graph) };
+    const traced = tracedWeights(model.graph, graph, blocks);
+    return { graph, map: supportMap(graph, costTable, bandwidth, traced), traced };
   });
   const known = new Set(parts.flatMap(({ traced }) => [...traced.values()].map((source) => source.layer)));
   const untraced = [...new Set(weights.map((weight) => weight.layer))].filter((layer) => !known.has(layer));
-  return { parts, cost: costOf(compiled), untraced };
+  return { parts, cost: costOf(compiled), untraced, last: lastWeights(model.graph) };
+}
+
+/** A model with the circulant blocks that it asks for. */
+export function circulantBlocks({ graph, settings }: Pick<ReadModel, "graph" | "settings">): Graph {
+  return circulant.run(graph, { settings, diagnostics: new Diagnostics() });
 }
 
 function constantsOf(graph: Graph): string {
@@ -72,28 +84,12 @@ function costOf({ plan }: Compiled | CompiledRounds): ModelCost {
   };
 }
 
-/** The groups of weights of a model, as numbers of its own tensors; of layers that are traced alone. */
+/** The groups of weights of a model, as numbers of its own tensors. */
 export function modelGroups({ parts }: Pick<MappedModel, "parts">, kind: GroupKind): WeightGroup[] {
-  return parts.flatMap(({ map, traced }) =>
-    weightGroups(map, kind).flatMap((group) => {
-      const source = traced.get(group.weight);
-      return source === undefined ? [] : [{ ...group, layer: source.layer, weight: source.weight }];
-    }),
-  );
+  return parts.flatMap(({ map }) => weightGroups(map, kind));
 }
 
 /** Every removable cost of a model's plans; of rounds, each by itself, keys as well. */
 export function modelCosts({ parts }: Pick<MappedModel, "parts">): RemovableCost[] {
-  return parts.flatMap(({ map, traced }) =>
-    removableCosts(map).flatMap((cost) => {
-      const own = cost.parts.map((part) => inModel(part, traced));
-      return own.every((part) => part !== undefined) ? [{ ...cost, parts: own }] : [];
-    }),
-  );
-}
-
-/** Weights of a compiled network as those of the model. */
-export function inModel(part: WeightPart, traced: ReadonlyMap<string, ModelWeight>): WeightPart | undefined {
-  const source = traced.get(part.weight);
-  return source && { layer: source.layer, weight: source.weight, indices: part.indices };
+  return parts.flatMap(({ map }) => removableCosts(map));
 }

@@ -1,3 +1,4 @@
+import { statedBlock } from "../../passes/circulant-project.ts";
 import type { PruneGoal } from "../../passes/prune/choose.ts";
 import { wishesOf, withoutWishes } from "../../passes/prune/wishes.ts";
 import { withConstants, zeroedTensors } from "../../passes/prune/zero-weights.ts";
@@ -11,7 +12,7 @@ import { alignChannels } from "./align-channels.ts";
 import { type CalibrationOptions, checkedSamples } from "./calibrate-ranges.ts";
 import { choosePruned, type PruneTask } from "./choose-pruned.ts";
 import { type Closeness, closeness, withHeldOut } from "./closeness.ts";
-import { type ModelCost, mappedModel } from "./model-groups.ts";
+import { circulantBlocks, type ModelCost, mappedModel } from "./model-groups.ts";
 import { type ModelSource, type ReadModel, type ReadOptions, readSource } from "./read-model.ts";
 import { refitWeights } from "./refit-weights.ts";
 import type { Sample } from "./samples.ts";
@@ -126,7 +127,9 @@ export function pruneGraph(
 
   const canRefit = refit && known.length > 0 && zeroed.size > 0;
   const refitting = (layer: string, done: number) => progress(`refitting ${layer}`, done);
-  const fitted = canRefit ? refitWeights(base.graph, zeroed, known, refitting) : zeroed;
+  const blocks = new Map(circulantBlocks(base).nodes.map((node) => [node.name, statedBlock(node) ?? 1]));
+  const blockOf = (layer: string) => blocks.get(layer) ?? 1;
+  const fitted = canRefit ? refitWeights(base.graph, zeroed, known, refitting, blockOf) : zeroed;
   const [plain, changed] = [withConstants(base.graph, zeroed), withConstants(base.graph, fitted)];
   const near = (other: Graph) => (heldOut.length === 0 ? undefined : closeness(graph, other, heldOut));
   return {

@@ -1,3 +1,26 @@
+import type { Tensor } from "../base/tensor.ts";
+
+/** The weight tensor of a model that one of a compiled network was made of. */
+export interface WeightSource {
+  /** The name of a layer that computes with it. */
+  readonly layer: string;
+  /** The name of the constant. */
+  readonly weight: string;
+  readonly tensor: Tensor;
+  /** Where the compiled tensor was composed with others; else each of its numbers is a multiple of the one at the same place. */
+  readonly parts?: NumberParts;
+}
+
+/**
+ * Numbers of a tensor that are weighted sums of numbers of another: number `i` of those in list `lists[i]`, which are at `indices[starts[list]]
+ * .. indices[starts[list + 1] - 1]`, ascending, none of them zero. It is zero when all of these are.
+ */
+export interface NumberParts {
+  readonly lists: Int32Array;
+  readonly starts: Int32Array;
+  readonly indices: Int32Array;
+}
+
 /** Weights that must all be zero for a cost of a plan to vanish. */
 export interface WeightGroup {
   /** The layer's name. */

@@ -62,8 +62,11 @@ export function supportOf(layer: PlacedLayer): Support | Misplaced {
 }
 
 /**
- * The support of a plan on coefficients, whose products are known: each of them mixes all channels of a ciphertext of the operand
- * into all of one of the result, so those of a pair of ciphertexts vanish together or not at all.
+ * The support of a plan on coefficients, whose products are known. Those of a pair of ciphertexts vanish together or not at
+ * all: the D steps of one are all automorphisms that keep Z, and taking the part of a polynomial at X^r is a mean over them, so the
+ * kernels K_qr between polynomials make `P_d = (1 / D) sum over q, r of K_qr X^(q - r) w^(-m r)` for step d, w being X to the power
+ * of `2 N / D` and m a number that d decides. Every weight of the pair is in every P_d, times a monomial: numbers that are alike may cancel
+ * (which is how circulant blocks save steps), but zeros leave none until they are all.
  */
 export function spectralSupport({ map, coefficients, from, to }: PlacedLayer, pieces: readonly Piece[]): Support {
   const count = from.reduce((n, { layout }) => n + layout.ciphertexts, 0);
@@ -102,11 +105,11 @@ export interface Removable {
 }
 
 /**
- * All costs that zero weights can remove from a plan: a product; a rotation by a baby step, with its products; a rotation by a
+ * All costs that zero weights can remove from a plan: a product, or all between two ciphertexts where none goes alone; a rotation by a baby step, with its products; a rotation by a
  * giant step, with the sum it rotates; all rotations, mixing steps among them, of an operand's ciphertext; all sums, folds and
  * the real part of a result's. Mixing steps go with their ciphertext alone: a plan with fewer of them is another plan.
  */
-export function removables({ pieces }: Pick<Support, "pieces">, slots: number): Removable[] {
+export function removables({ pieces }: Pick<Support, "pieces">, slots: number, onCoefficients: boolean): Removable[] {
   const step = (s: number) => normalStep(s, slots);
   return [
     ...grouped(pieces, "operand", (p) => `ciphertext ${p.from}`),
@@ -115,10 +118,10 @@ export function removables({ pieces }: Pick<Support, "pieces">, slots: number): 
       step(p.baby) === 0 ? undefined : `baby ${step(p.baby)} of ciphertext ${p.from}`,
     ),
     ...grouped(pieces, "giant", (p) => (step(p.giant) === 0 ? undefined : `giant ${step(p.giant)} of result ${p.to}`)),
-    ...grouped(
-      pieces,
-      "product",
-      (p) => `product of ciphertext ${p.from} by ${step(p.baby)} for result ${p.to} by ${step(p.giant)}`,
+    ...grouped(pieces, "product", (p) =>
+      onCoefficients
+        ? `products of ciphertext ${p.from} for result ${p.to}`
+        : `product of ciphertext ${p.from} by ${step(p.baby)} for result ${p.to} by ${step(p.giant)}`,
     ),
   ];
 }

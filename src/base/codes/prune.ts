@@ -33,7 +33,7 @@ export const pruneCodes = {
       p.folded.length === 0
         ? `'${p.network}' has no conv2d or dense layer to prune`
         : `'${p.network}' has no layer to prune: ${p.folded.map((name) => `'${name}'`).join(", ")} ${p.folded.length === 1 ? "is" : "are"} folded together with other layers`,
-    help: "layers in front of or behind a pool are folded with it; use strides instead of pools, or name layers that are not",
+    help: "branches that read the same value and are added up run as one layer; put an activation between, or write one layer",
   }),
   "prune-goal-missed": code<{ network: string; kind: string; what: string; goal: number; least: number }>({
     id: "SW275",

@@ -96,7 +96,7 @@ export const trainCodes = {
     severity: "error",
     exit: 4,
     message: (p) => `network '${p.network}' has no ${p.kind} groups of weights that a cost depends on`,
-    help: "try another kind; layers whose weights are folded together with others have none",
+    help: "try another kind; 'sealwright groups' tells which layers have none",
   }),
   "weights-in-text": code<{ weight: string }>({
     id: "SW293",
