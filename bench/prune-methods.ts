@@ -25,7 +25,7 @@ export interface PruneCase {
 export interface PruneTask {
   readonly of: PruneCase;
   readonly kind: GroupKind;
-  /** Share of the weights that stays; with `lasso`, of what groups cost. */
+  /** Share of the weights that stays; when tuned, of what groups cost. */
   readonly keep: number;
 }
 
@@ -42,9 +42,7 @@ export const methods: readonly PruneMethod[] = [
   // Zeros alone: groups of least magnitude for what they cost.
   { name: "one-shot", prune: ({ of, kind, keep }) => pruneGraph(of.model, [], "", { kind, goal: { keep } }).graph },
   { name: "compensated", prune: compensated },
-  // The same weights, trained on with their zeros.
-  { name: "tuned", prune: (task) => trained(task.of, compensated(task), { ...task.of.tuning, ramp: 0 }) },
-  { name: "lasso", prune: lasso },
+  { name: "tuned", prune: tuned },
 ];
 export const kinds = ["positional", "diagonal", "aligned"] as const satisfies readonly GroupKind[];
 
@@ -53,24 +51,12 @@ function compensated({ of: { model, training }, kind, keep }: PruneTask): Graph 
   return pruneGraph(model, samplesOf(model.graph, training, refitSamples), "", { kind, goal: { keep } }).graph;
 }
 
-function trained({ training }: PruneCase, graph: Graph, options: Partial<TrainingOptions>): Graph {
-  const trainer = new Trainer(graph, training, options);
+/** Group Lasso down to the budget, then what is left trained on: what `sealwright tune --prune` does. */
+function tuned({ of: { model, training, tuning }, kind, keep }: PruneTask): Graph {
+  const groups = priced(modelGroups(mappedModel(model), kind), kind);
+  const trainer = new Trainer(model.graph, training, { ...tuning, groups, keep });
   while (!trainer.done) trainer.step();
-  return tunedGraph(graph, trainer.weights());
-}
-
-/** A pruned network is planned anew, and the new plan has other groups, of which some can go as well. */
-const rounds = 2;
-
-/** Group Lasso down to the budget, then the rest tuned on. */
-function lasso({ of, kind, keep }: PruneTask): Graph {
-  let { graph } = of.model;
-  for (let round = 0; round < rounds; round++) {
-    const groups = priced(modelGroups(mappedModel({ ...of.model, graph }), kind), kind);
-    // Of layers that are left with few products there may be no groups any more.
-    if (groups.length > 0) graph = trained(of, graph, { ...of.tuning, groups, keep: keep ** (1 / rounds) });
-  }
-  return graph;
+  return tunedGraph(model.graph, trainer.weights());
 }
 
 /** Groups that do not follow the plan mostly remove nothing, each by itself: all count the same. */
@@ -100,20 +86,14 @@ export interface PrunePoint {
   readonly cost: ModelCost;
 }
 
-/** The dense network, then every kind, method and budget. */
-export function* trace(of: PruneCase, kinds: readonly GroupKind[], keeps: readonly number[]): Generator<PrunePoint> {
+/** The network as a method leaves it; as it is without one. */
+export function measured(of: PruneCase, task?: { readonly method: PruneMethod } & Omit<PruneTask, "of">) {
   const { name: network, model } = of;
-  const dense = mappedModel(model);
-  yield { network, kind: "dense", method: "", keep: 1, held: judged(of, model.graph), cost: dense.cost };
-  for (const kind of kinds) {
-    for (const { name: method, prune } of methods) {
-      for (const keep of keeps) {
-        const graph = prune({ of, kind, keep });
-        const { cost } = mappedModel({ ...model, graph });
-        yield { network, kind, method, keep, held: judged(of, graph), cost };
-      }
-    }
-  }
+  const graph = task === undefined ? model.graph : task.method.prune({ ...task, of });
+  const { cost } = mappedModel({ ...model, graph });
+  const { kind, keep } = task ?? { kind: "dense", keep: 1 };
+  const point: PrunePoint = { network, kind, method: task?.method.name ?? "", keep, held: judged(of, graph), cost };
+  return { point, graph };
 }
 
 function judged({ training, heldOut }: PruneCase, graph: Graph): Judged {
