@@ -34,7 +34,7 @@ it("weights of each output are fitted on columns of its own, whether rows are fe
         const { data: start } = randomTensor([columns], seed + 2);
         const support = Int32Array.from(start.keys()).filter((c) => ((mask >> (c % 8)) & 1) === 0);
         const hold = 1e-2;
-        const w = new Refit({ rows, columns, data: x }, hold).solve(y, start, support);
+        const w = new Refit({ rows, columns, data: x }).solve(y, start, support, hold);
         const held = (hold * x.reduce((sum, v) => sum + v * v, 0)) / columns;
         const slope = slopes(x, rows, columns, y, w);
         for (let c = 0; c < columns; c++) {

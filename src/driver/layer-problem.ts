@@ -89,10 +89,10 @@ export class LayerProblem {
     return start;
   }
 
-  solve(refit: Refit, o: number, from: number, to: number): Float64Array {
+  solve(refit: Refit, hold: number, o: number, from: number, to: number): Float64Array {
     const start = this.start(o);
     const support = Int32Array.from(start.keys()).filter((c) => c >= this.#perBlock || start[c] !== 0);
-    return refit.solve(this.target(o, from, to), start, support);
+    return refit.solve(this.target(o, from, to), start, support, hold);
   }
 
   /** Writes the weights that were found for a block, and its biases. */

@@ -7,12 +7,12 @@ export interface Design {
   readonly data: Float64Array;
 }
 
-/** Products with `X'X + held I`, restricted to some columns. */
+/** `X'X` for some columns of `X`. */
 interface NormalMatrix {
-  /** The mean square of all numbers times the rows. */
-  readonly scale: number;
-  times(support: Int32Array, x: Float64Array): Float64Array;
-  diagonal(column: number): number;
+  readonly support: Int32Array;
+  /** By place in the support, as are vectors below. */
+  readonly diagonal: Float64Array;
+  times(x: Float64Array): Float64Array;
 }
 
 /** Steps of the conjugate gradient; with the diagonal taken out, few are needed. */
@@ -27,58 +27,77 @@ const enough = 1e-7;
  */
 export class Refit {
   readonly #design: Design;
-  readonly #matrix: NormalMatrix;
-  readonly #held: number;
+  /** `X'X` of all columns. Few rows are multiplied with twice; of many, their sums of products are taken once. */
+  readonly #sums: Float64Array | undefined;
+  /** The mean square of all numbers times the rows. */
+  readonly #scale: number;
+  #last: NormalMatrix | undefined;
 
-  constructor(design: Design, hold: number) {
+  constructor(design: Design) {
+    const { rows, columns, data } = design;
     this.#design = design;
-    // Few rows are multiplied with twice; of many, their sums of products are taken once.
-    this.#matrix = design.rows < design.columns / 2 ? byRows(design) : bySums(design);
-    this.#held = this.#matrix.scale === 0 ? 1 : hold * this.#matrix.scale;
+    this.#sums = rows < columns / 2 ? undefined : sumsOfProducts(design);
+    this.#scale = dot(data, 0, data, 0, data.length) / columns;
   }
 
-  solve(target: Float64Array, start: Float64Array, support: Int32Array): Float64Array {
+  solve(target: Float64Array, start: Float64Array, support: Int32Array, hold: number): Float64Array {
+    const { columns } = this.#design;
+    const matrix = this.#restricted(support);
+    const held = this.#scale === 0 ? 1 : hold * this.#scale;
+    const right = this.#right(target);
+    const x = Float64Array.from(support, (c) => start[c]!);
+    const first = matrix.times(x);
+    // The start takes its share out of both sides: what is left is solved for the difference.
+    const residual = Float64Array.from(support, (c, i) => right[c]! - first[i]!);
+    const inverse = matrix.diagonal.map((d) => 1 / (d + held));
+    const direction = residual.map((r, i) => inverse[i]! * r);
+    const size = support.length;
+    let energy = dot(direction, 0, residual, 0, size);
+    const goal = energy * enough * enough;
+    for (let step = 0; step < mostSteps && energy > goal; step++) {
+      const image = matrix.times(direction);
+      for (let i = 0; i < size; i++) image[i]! += held * direction[i]!;
+      const length = energy / dot(direction, 0, image, 0, size);
+      let next = 0;
+      for (let i = 0; i < size; i++) {
+        x[i]! += length * direction[i]!;
+        residual[i]! -= length * image[i]!;
+        next += inverse[i]! * residual[i]! ** 2;
+      }
+      for (let i = 0; i < size; i++) direction[i] = inverse[i]! * residual[i]! + (next / energy) * direction[i]!;
+      energy = next;
+    }
+    const weights = new Float64Array(columns);
+    for (const [i, c] of support.entries()) weights[c] = x[i]!;
+    return weights;
+  }
+
+  /** `X'y`. */
+  #right(target: Float64Array): Float64Array {
     const { rows, columns, data } = this.#design;
     const right = new Float64Array(columns);
     for (let r = 0; r < rows; r++) {
       const y = target[r]!;
       if (y !== 0) for (let c = 0, at = r * columns; c < columns; c++, at++) right[c]! += y * data[at]!;
     }
-    const x = new Float64Array(columns);
-    for (const c of support) x[c] = start[c]!;
-    const held = this.#held;
-    const first = this.#matrix.times(support, x);
-    // The start takes its share out of both sides: what is left is solved for the difference.
-    const residual = new Float64Array(columns);
-    for (const c of support) residual[c] = right[c]! - first[c]!;
-    const inverse = new Float64Array(columns);
-    for (const c of support) inverse[c] = 1 / (this.#matrix.diagonal(c) + held);
-    const direction = new Float64Array(columns);
-    let energy = 0;
-    for (const c of support) {
-      direction[c] = inverse[c]! * residual[c]!;
-      energy += direction[c]! * residual[c]!;
-    }
-    const goal = energy * enough * enough;
-    for (let step = 0; step < mostSteps && energy > goal; step++) {
-      const image = this.#matrix.times(support, direction);
-      let curve = 0;
-      for (const c of support) curve += direction[c]! * (image[c]! + held * direction[c]!);
-      const length = energy / curve;
-      let next = 0;
-      for (const c of support) {
-        x[c]! += length * direction[c]!;
-        residual[c]! -= length * (image[c]! + held * direction[c]!);
-        next += inverse[c]! * residual[c]! * residual[c]!;
-      }
-      for (const c of support) direction[c] = inverse[c]! * residual[c]! + (next / energy) * direction[c]!;
-      energy = next;
-    }
-    return x;
+    return right;
+  }
+
+  /** Neighbouring outputs often have the same support. */
+  #restricted(support: Int32Array): NormalMatrix {
+    const last = this.#last;
+    const isSame = last?.support.length === support.length && last.support.every((c, i) => c === support[i]);
+    const matrix = isSame
+      ? last
+      : this.#sums === undefined
+        ? byRows(this.#design, support)
+        : bySums(this.#sums, this.#design, support);
+    this.#last = matrix;
+    return matrix;
   }
 }
 
-function bySums({ rows, columns, data }: Design): NormalMatrix {
+function sumsOfProducts({ rows, columns, data }: Design): Float64Array {
   const sums = new Float64Array(columns * columns);
   for (let r = 0; r < rows; r++) {
     const row = data.subarray(r * columns, (r + 1) * columns);
@@ -89,42 +108,58 @@ function bySums({ rows, columns, data }: Design): NormalMatrix {
       for (let b = a, at = a * columns + a; b < columns; b++, at++) sums[at]! += v * row[b]!;
     }
   }
-  let trace = 0;
-  for (let a = 0; a < columns; a++) {
-    trace += sums[a * columns + a]!;
-    for (let b = a + 1; b < columns; b++) sums[b * columns + a] = sums[a * columns + b]!;
+  for (let a = 0; a < columns; a++) for (let b = 0; b < a; b++) sums[a * columns + b] = sums[b * columns + a]!;
+  return sums;
+}
+
+function bySums(sums: Float64Array, { columns }: Design, support: Int32Array): NormalMatrix {
+  const size = support.length;
+  const own = new Float64Array(size * size);
+  for (let a = 0, at = 0; a < size; a++)
+    for (let b = 0, first = support[a]! * columns; b < size; b++, at++) own[at] = sums[first + support[b]!]!;
+  return {
+    support,
+    diagonal: Float64Array.from(support, (c) => sums[c * columns + c]!),
+    times: (x) => Float64Array.from(support, (_, a) => dot(own, a * size, x, 0, size)),
+  };
+}
+
+function byRows({ rows, columns, data }: Design, support: Int32Array): NormalMatrix {
+  const size = support.length;
+  const own = new Float64Array(rows * size);
+  const diagonal = new Float64Array(size);
+  for (let r = 0, at = 0; r < rows; r++) {
+    for (let i = 0, first = r * columns; i < size; i++, at++) {
+      const v = data[first + support[i]!]!;
+      own[at] = v;
+      diagonal[i]! += v * v;
+    }
   }
   return {
-    scale: trace / columns,
-    diagonal: (c) => sums[c * columns + c]!,
-    times: (support, x) => {
-      const result = new Float64Array(columns);
-      for (const a of support) {
-        const first = a * columns;
-        let sum = 0;
-        for (const b of support) sum += sums[first + b]! * x[b]!;
-        result[a] = sum;
+    support,
+    diagonal,
+    times: (x) => {
+      const result = new Float64Array(size);
+      for (let r = 0; r < rows; r++) {
+        const first = r * size;
+        const sum = dot(own, first, x, 0, size);
+        for (let i = 0; i < size; i++) result[i]! += sum * own[first + i]!;
       }
       return result;
     },
   };
 }
 
-function byRows({ rows, columns, data }: Design): NormalMatrix {
-  const squares = new Float64Array(columns);
-  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < columns; c++, at++) squares[c]! += data[at]! * data[at]!;
-  return {
-    scale: squares.reduce((a, b) => a + b, 0) / columns,
-    diagonal: (c) => squares[c]!,
-    times: (support, x) => {
-      const result = new Float64Array(columns);
-      for (let r = 0; r < rows; r++) {
-        const first = r * columns;
-        let sum = 0;
-        for (const c of support) sum += data[first + c]! * x[c]!;
-        for (const c of support) result[c]! += sum * data[first + c]!;
-      }
-      return result;
-    },
-  };
+/** The sum of products of so many numbers, as four sums that do not wait for one another. */
+function dot(a: Float64Array, firstA: number, b: Float64Array, firstB: number, count: number): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let i = 0;
+  for (; i + 3 < count; i += 4) {
+    s0 += a[firstA + i]! * b[firstB + i]!;
+    s1 += a[firstA + i + 1]! * b[firstB + i + 1]!;
+    s2 += a[firstA + i + 2]! * b[firstB + i + 2]!;
+    s3 += a[firstA + i + 3]! * b[firstB + i + 3]!;
+  }
+  for (; i < count; i++) s0 += a[firstA + i]! * b[firstB + i]!;
+  return s0 + s1 + (s2 + s3);
 }

@@ -98,8 +98,8 @@ function refitLayer(graph: Graph, node: Node, { block: asked, ...task }: LayerTa
     const own = Array.from({ length: blocks }, (_, i) => group * blocks + i);
     const hold = bestHold(problem, own);
     if (hold === undefined) continue;
-    const refit = new Refit(problem.design(0, task.operands.length), hold);
-    for (const o of own) problem.write(o, problem.solve(refit, o, 0, task.operands.length), refitted);
+    const refit = new Refit(problem.design(0, task.operands.length));
+    for (const o of own) problem.write(o, problem.solve(refit, hold, o, 0, task.operands.length), refitted);
   }
   return refitted;
 }
@@ -116,9 +116,9 @@ function bestHold(problem: LayerProblem, outputs: readonly number[]): number | u
   const loss = (weightsOf: (o: number) => Float64Array) =>
     judged.reduce((sum, o) => sum + missOf(judging, weightsOf(o), problem.target(o, count - judges, count)), 0);
   let best: { hold: number | undefined; loss: number } = { hold: undefined, loss: loss((o) => problem.start(o)) };
+  const refit = new Refit(design);
   for (const hold of holds) {
-    const refit = new Refit(design, hold);
-    const found = loss((o) => problem.solve(refit, o, 0, count - judges));
+    const found = loss((o) => problem.solve(refit, hold, o, 0, count - judges));
     if (found < best.loss) best = { hold, loss: found };
   }
   return best.hold;
