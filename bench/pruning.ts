@@ -9,7 +9,7 @@
  *     npm run bench -- pruning --seed 2         of another training
  *     npm run bench -- pruning --points FILE    keeps points in a file, and measures only those it does not hold yet
  *     npm run bench -- pruning --encrypted      also runs every network on SEAL, in turns
- *     npm run bench -- pruning --write          writes docs/pruning-NETWORK.svg and the table beside them, too
+ *     npm run bench -- pruning --write          writes docs/pruning-NETWORK.svg, and the table into docs/pruning.md
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -88,7 +88,15 @@ for (const { name, make } of pruneCases.filter((c) => names.length === 0 || name
 }
 const made = table(pointColumns, points) + (flags.encrypted ? `\n${table(encryptedColumns(), encrypted)}` : "");
 process.stdout.write(made);
-if (flags.write) writeFileSync(new URL("../docs/pruning-points.txt", import.meta.url), made);
+if (flags.write) writeTable(made);
+
+/** Puts the table between its marks. */
+function writeTable(text: string): void {
+  const page = new URL("../docs/pruning.md", import.meta.url);
+  const mark = "<!-- npm run bench -- pruning -->\n";
+  const [before, , after] = readFileSync(page, "utf8").split(mark);
+  writeFileSync(page, `${before}${mark}\`\`\`\n${text}\`\`\`\n${mark}${after}`);
+}
 
 function encryptedColumns(): readonly Column<EncryptedPoint>[] {
   const share = (of: (p: EncryptedPoint) => number) => (p: EncryptedPoint) => {
