@@ -13,6 +13,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { SealwrightError } from "../src/base/diagnostic.ts";
 import { type Column, table } from "../src/report/table.ts";
 import { svgPlot } from "./plot.ts";
 import { pruneCases } from "./prune-cases.ts";
@@ -71,7 +72,12 @@ for (const { name, make } of pruneCases.filter((c) => names.length === 0 || name
       own.push(old);
       continue;
     }
-    const { point, graph } = measured(of, task);
+    const found = compiling(() => measured(of, task));
+    if (found === undefined) {
+      console.error(`${name}: ${kind} ${method} ${keep}: its values are too large for any plan`);
+      continue;
+    }
+    const { point, graph } = found;
     console.error(
       `${name}: ${kind} ${method} ${keep}: ${percent(point).toFixed(2)} % right, ${point.cost.rotations} rotations`,
     );
@@ -96,6 +102,17 @@ function writeTable(text: string): void {
   const mark = "<!-- npm run bench -- pruning -->\n";
   const [before, , after] = readFileSync(page, "utf8").split(mark);
   writeFileSync(page, `${before}${mark}\`\`\`\n${text}\`\`\`\n${mark}${after}`);
+}
+
+/** Undefined for a network that was changed so much that no ring holds its values. */
+function compiling<Made>(make: () => Made): Made | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof SealwrightError && error.diagnostics.some(({ code }) => code === "precision-unreachable"))
+      return;
+    throw error;
+  }
 }
 
 function encryptedColumns(): readonly Column<EncryptedPoint>[] {

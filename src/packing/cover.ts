@@ -115,18 +115,13 @@ function cheapestSplits(
         if (estimate >= worst) continue;
         kept.push({ estimate, box, bits, shifts: ways.map(({ shift }) => shift), cuts });
         if (kept.length >= 4 * examined) {
-          kept.sort(closer).splice(examined);
+          kept.sort((a, b) => a.estimate - b.estimate).splice(examined);
           worst = kept.at(-1)!.estimate;
         }
       }
     }
   }
-  return kept.sort(closer).slice(0, examined);
-}
-
-/** Fewer steps first, then what lies together: its steps are shorter. */
-function closer(a: Split, b: Split): number {
-  return a.estimate - b.estimate || a.box.slack - b.box.slack;
+  return kept.sort((a, b) => a.estimate - b.estimate).slice(0, examined);
 }
 
 /** All ways to give the axes so many doublings, none more than it has coordinates for. */

@@ -3,7 +3,7 @@ export interface Cut {
   readonly length: number;
   /** Giants begin at coordinates that are a multiple of `length` less this. */
   readonly border: number;
-  /** How many babies and giants are used by coordinates that occur. */
+  /** How many babies and giants there are; where there are gaps, how many are used by coordinates that occur. */
   readonly babies: number;
   readonly giants: number;
 }
@@ -12,17 +12,19 @@ export interface Cut {
 const fewCoordinates = 24;
 
 /**
- * The ways to split the coordinates of an axis, ascending, that none is better than in both babies and giants. Lengths are those
- * that change the number of giants; borders are chosen so that 0 is a baby and few giants result. With `gaps`, distances
- * between the coordinates are lengths, too, and borders may lie at any of them.
+ * The ways to split the coordinates of an axis, ascending. Lengths are those that change the number of giants; borders are chosen
+ * so that 0 is a baby and few giants result. With `gaps`, distances between the coordinates are lengths, too, borders may lie at any
+ * of them, and only ways are kept that none is better than in both babies and giants.
  */
 export function cutsOf(coordinates: readonly number[], gaps: boolean): readonly Cut[] {
   const low = coordinates[0]!;
   const extent = coordinates.at(-1)! - low + 1;
   const lengths = new Set<number>();
   for (let parts = 1; parts <= extent; parts++) lengths.add(Math.ceil(extent / parts));
-  const cuts = [...lengths].map((length) => cutAt(coordinates, length, fewestParts(low, extent, length)));
-  if (gaps && coordinates.length <= fewCoordinates) {
+  const usual = [...lengths].map((length) => ({ length, border: fewestParts(low, extent, length) }));
+  if (!gaps) return usual.map((cut) => ({ ...cut, babies: cut.length, giants: Math.ceil(extent / cut.length) }));
+  const cuts = usual.map(({ length, border }) => cutAt(coordinates, length, border));
+  if (coordinates.length <= fewCoordinates) {
     const distances = new Set(coordinates.flatMap((a) => coordinates.flatMap((b) => (a > b ? [a - b] : []))));
     for (const length of distances) {
       const borders = new Set(coordinates.map((c) => ((-c % length) + length) % length));
