@@ -98,6 +98,27 @@ it("tune presses groups of the plan to zero and says which are gone", async () =
   expect(zeros.filter((v) => v === 0).length).toBeGreaterThan(3);
 });
 
+it("tune writes weights that no plan fits, and says so", async () => {
+  const folder = folderWithData();
+  const flags = [
+    "--prune",
+    "diagonal",
+    "--keep",
+    "0.9",
+    "--ramp",
+    "1",
+    "-o",
+    "new.safetensors",
+    "--rate",
+    "100",
+    "--json",
+  ];
+  const { code, out, err } = await run(folder, ...tune, ...flags);
+  expect([code, JSON.parse(out).after]).toEqual([0, null]);
+  expect(err).toContain("no plan fits the new weights as the model asks");
+  expect(weightsIn(folder, "new.safetensors").size).toBe(3);
+});
+
 it("tune also tells how much the loss depends on each weight", async () => {
   const folder = folderWithData();
   const { code, err } = await run(folder, ...tune, "-o", "new.safetensors", "--statistics", "squares.safetensors");

@@ -25,12 +25,12 @@ export function prunedText({ layers, before, after, aligned, plain, refitted }: 
       : `channels in another order: zeros at once would lose ${percent(aligned[1])} of what weighs in a layer instead of ${percent(aligned[0])}\n`;
   return `weights that stay
 ${rows}
-${order}${packedAnew(before, after)}
+${order}${costsChanged(before, after)}
 ${held("with zeros alone", plain)}${held("refitted", refitted)}`;
 }
 
 /** `packed anew: rotations 49 > 30, products 97 > 40, keys 15 > 14, time 1.3 s > 690 ms`. */
-export function packedAnew(before: ModelCost, after: ModelCost): string {
+export function costsChanged(before: ModelCost, after: ModelCost): string {
   const change = (of: (cost: ModelCost) => number | string) => `${of(before)} > ${of(after)}`;
   return `packed anew: rotations ${change((c) => c.rotations)}, products ${change((c) => c.products)}, keys ${change((c) => c.keys)}, time ${change((c) => formatTime(c.milliseconds))}`;
 }

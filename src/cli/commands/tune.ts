@@ -1,12 +1,12 @@
 import { basename } from "node:path";
 import { Command } from "commander";
-import { fail } from "../../base/diagnostic.ts";
+import { fail, SealwrightError } from "../../base/diagnostic.ts";
 import { type MappedModel, mappedModel, modelGroups } from "../../driver/model-groups.ts";
 import { type ReadModel, readSource } from "../../driver/read-model.ts";
 import { type DataFile, readTrainingData, splitData } from "../../driver/training-data.ts";
 import { tunedGraph, tunedText, tunedWeights } from "../../driver/tune-model.ts";
 import type { GroupKind } from "../../ir/weight-groups.ts";
-import { packedAnew } from "../../report/pruned.ts";
+import { costsChanged } from "../../report/pruned.ts";
 import { epochLine, judgedText, trainingJson } from "../../report/training.ts";
 import { resumeFrom, writeCheckpoint } from "../../train/checkpoint.ts";
 import { squaredSlopes } from "../../train/squared-slopes.ts";
@@ -88,16 +88,29 @@ export function tuneCommand(io: Io): Command {
     if (made.text !== undefined) written.push({ path: output, bytes: made.text });
     writeFiles(io, written, target(opened()));
     const paths = written.map((file) => file.path);
-    const costs = pressed && {
-      before: pressed.cost,
-      after: packed(io, { ...model, graph: tunedGraph(model.graph, weights) }).cost,
-    };
-    if (flags.json) io.out(`${JSON.stringify({ ...trainingJson(trainer, paths), ...costs })}\n`);
-    else
-      io.err(
-        `${costs === undefined ? "" : `${packedAnew(costs.before, costs.after)}\n`}wrote ${paths.join(" and ")}\n`,
-      );
+    const after = pressed && packedAnew(io, { ...model, graph: tunedGraph(model.graph, weights) });
+    const costs = pressed && { before: pressed.cost, after: after?.cost ?? null };
+    if (flags.json) {
+      io.out(`${JSON.stringify({ ...trainingJson(trainer, paths), ...costs })}\n`);
+      return;
+    }
+    if (costs?.after) io.err(`${costsChanged(costs.before, costs.after)}\n`);
+    io.err(`wrote ${paths.join(" and ")}\n`);
   });
+}
+
+/** The network with its new weights; undefined, with the reason told, where no plan fits them. They are written all the same. */
+function packedAnew(io: Io, model: ReadModel): MappedModel | undefined {
+  try {
+    return packed(io, model);
+  } catch (error) {
+    if (!(error instanceof SealwrightError)) throw error;
+    io.progress(undefined);
+    io.err(
+      `${renderDiagnostics(error.diagnostics)}no plan fits the new weights as the model asks: change its settings, or train on\n`,
+    );
+    return undefined;
+  }
 }
 
 /** The weights first; a text when one is asked for. */
