@@ -1,11 +1,9 @@
-import { elementCount, tensor } from "../src/base/tensor.ts";
 import { compileGraph } from "../src/driver/compile-graph.ts";
+import { noDifferences, withSample } from "../src/driver/differences.ts";
 import { evaluate } from "../src/ir/evaluate.ts";
 import type { Graph } from "../src/ir/graph.ts";
-import { inputPorts } from "../src/plan/inputs.ts";
-import type { Tensors } from "../src/plan/machine.ts";
 import { openSession } from "../src/seal/index.ts";
-import type { PruneCase, PrunePoint } from "./prune-methods.ts";
+import { type PruneCase, type PrunePoint, samplesOf } from "./prune-methods.ts";
 
 /** A network with its costs. */
 export interface Contender {
@@ -32,44 +30,34 @@ export async function runEncrypted(of: PruneCase, networks: readonly Contender[]
   const contenders = await Promise.all(
     networks.map(async ({ point, graph }) => {
       const { plan } = compileGraph({ ...of.model, graph });
-      return { point, graph, plan, session: await openSession(plan), times: [] as number[], error: 0 };
+      return {
+        point,
+        graph,
+        plan,
+        session: await openSession(plan),
+        times: [] as number[],
+        differences: noDifferences,
+      };
     }),
   );
   try {
-    for (let round = 0; round <= runs; round++) {
-      const inputs = inputsAt(of, round);
+    for (const [round, { inputs }] of samplesOf(of.model.graph, of.heldOut, 1 + runs).entries()) {
       for (const contender of contenders) {
         const began = performance.now();
         const found = await contender.session.run(inputs);
         // The first time weights are encoded.
         if (round > 0) contender.times.push(performance.now() - began);
-        contender.error = Math.max(contender.error, largestDifference(found, evaluate(contender.graph, inputs)));
+        contender.differences = withSample(contender.differences, found, evaluate(contender.graph, inputs));
       }
     }
-    return contenders.map(({ point, plan, times, error }) => ({
+    return contenders.map(({ point, plan, times, differences }) => ({
       point,
       predictedMs: plan.cost.estimate.milliseconds,
       measuredMs: Math.min(...times),
-      error,
+      error: differences.largest,
       bound: 2 ** -plan.precision.boundBits,
     }));
   } finally {
     for (const { session } of contenders) await session.close();
   }
-}
-
-function inputsAt({ model, heldOut }: PruneCase, at: number): Tensors {
-  return new Map(
-    inputPorts(model.graph).map(({ name, shape }) => {
-      const size = elementCount(shape);
-      return [name, tensor(shape, heldOut.inputs.get(name)!.subarray(at * size, (at + 1) * size))];
-    }),
-  );
-}
-
-function largestDifference(found: Tensors, wanted: Tensors): number {
-  const differences = [...wanted].flatMap(([name, { data }]) =>
-    [...data].map((v, i) => Math.abs(v - found.get(name)!.data[i]!)),
-  );
-  return Math.max(...differences);
 }

@@ -66,7 +66,7 @@ function priced(groups: readonly WeightGroup[], kind: GroupKind): readonly Weigh
 }
 
 /** The first samples of the data, as the network's inputs. */
-function samplesOf(graph: Graph, data: TrainingData, limit: number): Sample[] {
+export function samplesOf(graph: Graph, data: TrainingData, limit: number): Sample[] {
   return Array.from({ length: Math.min(limit, data.count) }, (_, i) => {
     const inputs = inputPorts(graph).map(({ name, shape }) => {
       const size = elementCount(shape);

@@ -153,18 +153,8 @@ it("a poor fit misses the task gate (SW874), and the samples outside it are told
   const ran = await run(folder, "verify", "steps.hen", "--data", "x.npy", "--machine", "sim");
   expect([ran.code, ran.err]).toEqual([8, expect.stringContaining("error[SW874]: the plan gives 20 % of the samples")]);
   await expect(masked(ran.out)).toMatchFileSnapshot("golden/verify/poor-fit.txt");
-  const allowed = await run(
-    folder,
-    "verify",
-    "steps.hen",
-    "--data",
-    "x.npy",
-    "--machine",
-    "sim",
-    "--max-loss",
-    "20",
-    "--json",
-  );
+  const lossy = ["--data", "x.npy", "--machine", "sim", "--max-loss", "20", "--json"];
+  const allowed = await run(folder, "verify", "steps.hen", ...lossy);
   expect([allowed.code, allowed.err]).toEqual([0, ""]);
   const { samples, gates } = JSON.parse(allowed.out);
   expect(samples).toMatchObject({
@@ -177,18 +167,7 @@ it("a poor fit misses the task gate (SW874), and the samples outside it are told
 
   // The plan alone does not hold its polynomials, so what they lose is measured and no more.
   await run(folder, "compile", "steps.hen");
-  const plan = await run(
-    folder,
-    "verify",
-    "steps.plan",
-    "--data",
-    "x.npy",
-    "--machine",
-    "sim",
-    "--max-loss",
-    "20",
-    "--json",
-  );
+  const plan = await run(folder, "verify", "steps.plan", ...lossy);
   expect(JSON.parse(plan.out).gates.compile).toEqual({ ...gates.compile, verdict: "measured", bits: undefined });
 });
 

@@ -14,7 +14,7 @@ import { defaultCostTable } from "../src/scheme/cost-table.ts";
 import { networks } from "./arbitrary.ts";
 import { packed } from "./lowered.ts";
 import { Net } from "./ops-builder.ts";
-import { compiled, costOf, leavesUnread } from "./prune-counts.ts";
+import { allKinds, compiled, costOf, leavesUnread } from "./prune-counts.ts";
 
 /** A compiled network with the weights that its model has once some of them are zero: the same plans. */
 function withZeros(model: Graph, leveled: Graph, degree: number, parts: readonly WeightPart[]): Graph {
@@ -195,17 +195,5 @@ it("zeroing what composed weights are made of in the model removes exactly what 
     ),
     { numRuns: 100 },
   );
-  const kinds = [
-    "aligned",
-    "baby",
-    "channel",
-    "diagonal",
-    "giant",
-    "key",
-    "operand",
-    "positional",
-    "product",
-    "result",
-  ];
-  expect([...found.keys()].sort()).toEqual(kinds);
+  expect([...found.keys()].sort()).toEqual(allKinds);
 });

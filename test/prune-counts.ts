@@ -9,6 +9,20 @@ import type { Graph, Node } from "../src/ir/graph.ts";
 import { preparedCount } from "../src/packing/layer-plan.ts";
 import { galoisSteps } from "../src/plan/cost.ts";
 
+/** Groups and single costs, by name. */
+export const allKinds = [
+  "aligned",
+  "baby",
+  "channel",
+  "diagonal",
+  "giant",
+  "key",
+  "operand",
+  "positional",
+  "product",
+  "result",
+];
+
 const passAt = (name: string) => pipeline.findIndex((pass) => pass.name === name);
 
 /** A network after the passes from one to before another. */

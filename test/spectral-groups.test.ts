@@ -21,7 +21,7 @@ import { planSpectral } from "../src/packing/spectral-plans.ts";
 import { spectralLayer, spectralPieces, spectralWeights } from "../src/packing/spectral-weights.ts";
 import { defaultCostTable } from "../src/scheme/cost-table.ts";
 import { Net, randomTensor } from "./ops-builder.ts";
-import { compiled, costOf } from "./prune-counts.ts";
+import { allKinds, compiled, costOf } from "./prune-counts.ts";
 
 const degree = 1024;
 
@@ -151,19 +151,7 @@ it("zeroing a group of a plan on coefficients removes exactly the cost it names"
     }),
     { numRuns: 200 },
   );
-  const kinds = [
-    "aligned",
-    "baby",
-    "channel",
-    "diagonal",
-    "giant",
-    "key",
-    "operand",
-    "positional",
-    "product",
-    "result",
-  ];
-  expect([...found.keys()].sort()).toEqual(kinds.flatMap((kind) => [kind, `${kind} in blocks`]));
+  expect([...found.keys()].sort()).toEqual(allKinds.flatMap((kind) => [kind, `${kind} in blocks`]));
 });
 
 it("a single weight on coefficients keeps every product between its ciphertexts", () => {

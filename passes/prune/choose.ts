@@ -76,11 +76,13 @@ export function chooseZeros(map: SupportMap, { kind, goal, layers, scores, last 
     const lost = numbers.filter((c) => own.alive[c] === 1);
     // A group goes when that brings the share nearer to the goal.
     const goesTooFar = "keep" in goal && left - lost.length / 2 < goal.keep * total;
-    if (lost.length === 0 || lost.length === own.left || goesTooFar || emptiesRow(own, lost)) continue;
+    if (lost.length === 0 || lost.length === own.left || goesTooFar) continue;
+    const lostInRows = byRow(own.rows, lost);
+    if ([...lostInRows].some(([row, count]) => count === own.inRow.get(row))) continue;
     left -= lost.length;
     own.left -= lost.length;
     own.score -= next.score;
-    for (const [row, count] of byRow(own, lost)) own.inRow.set(row, own.inRow.get(row)! - count);
+    for (const [row, count] of lostInRows) own.inRow.set(row, own.inRow.get(row)! - count);
     for (const c of lost) own.alive[c] = 0;
     for (const c of lost) own.zeroed.push(c);
     own.surviving.zero(lost);
@@ -136,25 +138,15 @@ function prunedLayer(
   if (sum > 0) for (let at = 0; at < scores.length; at++) scores[at]! /= sum;
   const surviving = new Surviving(layer.support, layer.numberCount);
   const score = sum > 0 ? 1 : 0;
-  const inRow = new Map<number, number>();
-  const made = { layer, scores, alive, surviving, zeroed: [], weights, left, score, rows, inRow };
-  for (const [row, count] of byRow(
-    made,
-    Int32Array.from(alive.keys()).filter((at) => alive[at] === 1),
-  ))
-    inRow.set(row, count);
-  return made;
+  const inRow = byRow(rows, rows.keys());
+  return { layer, scores, alive, surviving, zeroed: [], weights, left, score, rows, inRow };
 }
 
 /** How many of some numbers are in each row that is to keep one. */
-function byRow({ rows }: Pick<PrunedLayer, "rows">, numbers: Int32Array): ReadonlyMap<number, number> {
+function byRow(rows: Int32Array, numbers: Iterable<number>): Map<number, number> {
   const counts = new Map<number, number>();
   for (const at of numbers) if (rows[at]! >= 0) counts.set(rows[at]!, (counts.get(rows[at]!) ?? 0) + 1);
   return counts;
-}
-
-function emptiesRow(own: PrunedLayer, lost: Int32Array): boolean {
-  return [...byRow(own, lost)].some(([row, count]) => count === own.inRow.get(row));
 }
 
 function candidatesOf(map: SupportMap, own: PrunedLayer, kind: GroupKind): Candidate[] {

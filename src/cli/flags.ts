@@ -77,3 +77,17 @@ export function readCount(text: string): number {
   if (count < 1) throw new InvalidArgumentError("A count is an integer from 1.");
   return count;
 }
+
+/** Samples that a command reads. */
+export function dataOption(): Option {
+  const doc = "inputs: .npy, .npz with an array per input, or a folder of them (may be repeated)";
+  return new Option("-d, --data <path>", doc).argParser(repeated);
+}
+
+export function limitOption(): Option {
+  return new Option("--limit <count>", "take no more samples than this").argParser(readCount);
+}
+
+export function clampOption(): Option {
+  return new Option("--clamp", "move values outside the declared range to its ends instead of refusing them");
+}

@@ -3,7 +3,7 @@ import type { GroupKind } from "../ir/weight-groups.ts";
 import type { LossName } from "../train/loss.ts";
 import type { OptimizerName } from "../train/optimizer.ts";
 import { defaultTraining, type TrainingOptions } from "../train/options.ts";
-import { readCount, repeated } from "./flags.ts";
+import { clampOption, limitOption, repeated } from "./flags.ts";
 import { addOnnxFlags, type OnnxFlags } from "./onnx-flags.ts";
 
 export interface TuneFlags extends OnnxFlags {
@@ -63,8 +63,8 @@ export function addTuneFlags(command: Command): Command {
     .addOption(
       number("--hold-out <share>", "share of the data to judge by, its last samples, without --validation", 0.1),
     )
-    .addOption(number("--limit <count>", "take no more samples than this").argParser(readCount))
-    .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
+    .addOption(limitOption())
+    .addOption(clampOption())
     .option("--fresh", "draw all weights anew first: train from nothing")
     .option("--revive", "let weights learn that are zero; without it they stay zero, as pruned weights should")
     .option("--dirac", "train convolutions with as many outputs as inputs as Dirac convolutions")

@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { fail } from "../../base/diagnostic.ts";
 import { calibrateGraph } from "../../driver/calibrate-ranges.ts";
 import { networkToRun, readSource } from "../../driver/read-model.ts";
@@ -6,7 +6,7 @@ import { maxRangesBytes, type StoredRanges, writeRanges } from "../../ir/ranges-
 import { inputPorts } from "../../plan/inputs.ts";
 import { counted } from "../../report/quantities.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
-import { readCount, repeated } from "../flags.ts";
+import { clampOption, dataOption, limitOption } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { openModel } from "../model-source.ts";
 import { addOnnxFlags, type OnnxFlags } from "../onnx-flags.ts";
@@ -28,14 +28,10 @@ export function calibrateRangesCommand(io: Io): Command {
   const command = new Command("calibrate-ranges")
     .description("run data through a model in the clear and store which values its layers take")
     .argument("<model>", "a model: .hen text or ONNX")
-    .requiredOption(
-      "-d, --data <path>",
-      "inputs: .npy, .npz with an array per input, or a folder of them (may be repeated)",
-      repeated,
-    )
+    .addOption(dataOption().makeOptionMandatory())
     .option("-o, --output <file>", "where the ranges go (default: beside the model, with .ranges.json)")
-    .addOption(new Option("--limit <count>", "take no more samples than this").argParser(readCount))
-    .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
+    .addOption(limitOption())
+    .addOption(clampOption())
     .option("-f, --force", "replace the file when it exists")
     .addHelpText(
       "after",

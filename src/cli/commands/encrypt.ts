@@ -6,7 +6,7 @@ import { formatBytes } from "../../report/quantities.ts";
 import { encryptRounds } from "../../seal/exchange.ts";
 import { encryptInputs } from "../../seal/index.ts";
 import { maxClientStateBytes } from "../../seal/states.ts";
-import { repeated, sealOptions } from "../flags.ts";
+import { clampOption, repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadClient } from "../load-plan.ts";
 import { readBytes } from "../read-file.ts";
@@ -42,7 +42,7 @@ export function encryptCommand(io: Io): Command {
       "with client steps: where the client's side of the session goes, readable by you only",
       "client.state",
     )
-    .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
+    .addOption(clampOption())
     .option("-f, --force", "replace the output when it exists")
     .option("--insecure", "accept a plan that is marked INSECURE")
     .action(async (path: string, flags: Flags) => {

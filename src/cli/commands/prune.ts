@@ -8,7 +8,7 @@ import { inputPorts } from "../../plan/inputs.ts";
 import { prunedJson, prunedText } from "../../report/pruned.ts";
 import { readWeights } from "../../weights/index.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
-import { compileOptionsOf, readCount, repeated } from "../flags.ts";
+import { clampOption, compileOptionsOf, dataOption, limitOption, readCount } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { modelFiles, weightsBeside } from "../model-files.ts";
 import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
@@ -41,14 +41,10 @@ export function pruneCommand(io: Io): Command {
     .addOption(new Option("--keep <share>", "until about this share of the weights is left").argParser(readShare))
     .addOption(new Option("--rotations <count>", "until the plan needs no more rotations").argParser(readCount))
     .addOption(new Option("--milliseconds <time>", "until the plan takes no longer").argParser(readCount))
-    .option(
-      "-d, --data <path>",
-      "inputs: .npy, .npz with an array per input, or a folder of them (may be repeated)",
-      repeated,
-    )
+    .addOption(dataOption())
     .requiredOption("-o, --output <file>", "where the text goes; its weights go beside it, with .safetensors")
-    .addOption(new Option("--limit <count>", "take no more samples than this").argParser(readCount).default(200))
-    .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
+    .addOption(limitOption().default(200))
+    .addOption(clampOption())
     .option("--statistics <file>", "squared slopes of the loss along weights, as 'tune --statistics' writes them")
     .option("--no-permute", "leave channels in their order instead of bringing together what aligned groups keep")
     .option("--no-refit", "leave the other weights as they are")

@@ -5,7 +5,7 @@ import { rewriteGraph } from "../../driver/rewrite-model.ts";
 import { inputPorts } from "../../plan/inputs.ts";
 import { rewrittenJson, rewrittenText } from "../../report/rewritten-skips.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
-import { readCount, repeated } from "../flags.ts";
+import { clampOption, dataOption, limitOption } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { modelFiles, weightsBeside } from "../model-files.ts";
 import { openModel } from "../model-source.ts";
@@ -28,14 +28,10 @@ export function rewriteCommand(io: Io): Command {
     .description("replace a network's skips by Dirac convolutions fitted to data, as a new model to be tuned")
     .argument("<model>", "a model: .hen text or ONNX")
     .addOption(new Option("--skips <how>", "what becomes of skips").choices(["dirac"]).makeOptionMandatory())
-    .requiredOption(
-      "-d, --data <path>",
-      "inputs: .npy, .npz with an array per input, or a folder of them (may be repeated)",
-      repeated,
-    )
+    .addOption(dataOption().makeOptionMandatory())
     .requiredOption("-o, --output <file>", "where the text goes; its weights go beside it, with .safetensors")
-    .addOption(new Option("--limit <count>", "take no more samples than this").argParser(readCount).default(200))
-    .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
+    .addOption(limitOption().default(200))
+    .addOption(clampOption())
     .option("-f, --force", "replace files that exist")
     .addHelpText("after", "\nThe network no longer computes what it did: tune the new model before you rely on it.");
   return addOnnxFlags(command).action((path: string, flags: Flags) => {

@@ -7,7 +7,7 @@ import type { Tensors } from "../../plan/machine.ts";
 import type { Plan, ValuePort } from "../../plan/plan.ts";
 import { isRoundsPlan, type RoundsPlan } from "../../plan/rounds.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
-import { repeated, sealOptions } from "../flags.ts";
+import { clampOption, repeated, sealOptions } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { loadNetwork, loadPlan } from "../load-plan.ts";
 import { addModelFlags, type ModelFlags } from "../model-source.ts";
@@ -42,7 +42,7 @@ export function runCommand(io: Io): Command {
         .choices(Object.keys(machines))
         .default("seal"),
     )
-    .option("--clamp", "move values outside the declared range to its ends instead of refusing them")
+    .addOption(clampOption())
     .option("-f, --force", "replace files that exist");
   return addModelFlags(command).action(async (path: string, flags: Flags) => {
     const { inputs: ports, outputs: results, plan, fitted, compute } = loadRunnable(io, path, flags);

@@ -5,7 +5,7 @@ import { isRoundsPlan } from "../../plan/rounds.ts";
 import { gatesTable } from "../../report/gates.ts";
 import { gatesJson, missedGates } from "../../report/gates-json.ts";
 import { insecureBanner } from "../../report/inspect-table.ts";
-import { readCount, repeated, sealOptions } from "../flags.ts";
+import { dataOption, readCount, sealOptions } from "../flags.ts";
 import { gateSamples } from "../gate-samples.ts";
 import type { Io } from "../io.ts";
 import { loadPlan } from "../load-plan.ts";
@@ -30,11 +30,7 @@ export function verifyCommand(io: Io): Command {
   const command = new Command("verify")
     .description("run data through a plan and its network, and say at four gates how far they agree")
     .argument("<plan|model>", "a plan, or a model to compile first")
-    .requiredOption(
-      "-d, --data <path>",
-      "inputs: .npy, .npz with an array per input, or a folder of them (may be repeated)",
-      repeated,
-    )
+    .addOption(dataOption().makeOptionMandatory())
     .option(
       "--labels <file>",
       "the class of each sample, from 0: a file of numbers, or the name of an array in the data (default: 'labels')",
