@@ -62,11 +62,12 @@ export class PlanCounter {
     let [rotations, products, ciphertexts, milliseconds] = [0, 0, 0, 0];
     const made: MadeRotations = { all: new Set(), babies: new Map() };
     const zeros = new Set<string>();
+    const sameAs = this.#sameCiphertexts(left);
     for (const [id, planned] of this.planned) {
       const pieces = left.get(id) ?? planned.pieces;
       const one = { ...planned, pieces };
       const costs = this.#costs.linear(nodeAt(this.#graph, id));
-      const own = this.#prepared(one, this.#level(id), made);
+      const own = this.#prepared(one, this.#level(id), made, sameAs);
       const sums = this.#sums(one, this.#layoutOf(id));
       rotations += own.rotations + sums.rotations;
       // Ciphertexts that nothing reaches are all the same product of a value and zero.
@@ -141,8 +142,45 @@ export class PlanCounter {
     return [...plan.folds, ...mixingFolds(plan, this.#slots), ...before].map((s) => normalStep(s, this.#slots));
   }
 
+  /**
+   * Which ciphertext of a value is the same as a given one: those of a layer that nothing reaches are all zero, and what is made of
+   * them alike, ciphertext by ciphertext, is the same again.
+   */
+  #sameCiphertexts(left: Left): (value: NodeId, ciphertext: number) => number {
+    const unreached = new Map<NodeId, (ciphertext: number) => boolean>();
+    for (const [id, { plan, pieces }] of this.planned) {
+      const reached = new Set((left.get(id) ?? pieces).map(({ to }) => to));
+      const each = plan.pairs ? 2 : 1;
+      if (reached.size < summedCount(plan, this.#layoutOf(id)))
+        unreached.set(id, (ciphertext) => !reached.has(Math.floor(ciphertext / each)));
+    }
+    if (unreached.size === 0) return (_, ciphertext) => ciphertext;
+    const known = new Map<string, number>();
+    const found = (value: NodeId, ciphertext: number): number => {
+      const isZero = unreached.get(value);
+      if (isZero?.(ciphertext)) return firstUpTo(ciphertext, isZero);
+      const { op, inputs } = nodeAt(this.#graph, value);
+      if (this.planned.has(value) || op === "input" || op === "constant") return ciphertext;
+      const { ciphertexts } = this.#layoutOf(value);
+      if (inputs.some((input) => this.#layoutOf(input)?.ciphertexts !== ciphertexts)) return ciphertext;
+      return firstUpTo(ciphertext, (k) => inputs.every((input) => sameAs(input, k) === sameAs(input, ciphertext)));
+    };
+    const sameAs = (value: NodeId, ciphertext: number): number => {
+      const key = `${value} ${ciphertext}`;
+      const same = known.get(key) ?? found(value, ciphertext);
+      known.set(key, same);
+      return same;
+    };
+    return sameAs;
+  }
+
   /** Rotations of operands that no layer before has made. */
-  #prepared({ plan, pieces, layouts, operands }: PlannedNode, level: number, made: MadeRotations) {
+  #prepared(
+    { plan, pieces, layouts, operands }: PlannedNode,
+    level: number,
+    made: MadeRotations,
+    sameAs: (value: NodeId, ciphertext: number) => number,
+  ) {
     let [rotations, ciphertexts, first] = [0, 0, 0];
     const rotate = (of: string, by: number, isBaby: boolean): void => {
       const step = normalStep(by, this.#slots);
@@ -161,10 +199,11 @@ export class PlanCounter {
         const babies = babiesOf(pieces, first + k);
         if (babies.length === 0) continue;
         ciphertexts++;
-        const key = preparedKey(operands[i]!, k, operand);
+        const own = halving === "pairs" ? k : sameAs(operands[i]!, k);
+        const key = preparedKey(operands[i]!, own, operand);
         // What is rotated on the way to it may be what another operand rotates by a baby step.
-        const halved = preparedKey(operands[i]!, k, { ...operand, mixing: [] });
-        if (typeof halving === "number") rotate(preparedKey(operands[i]!, k, plainOperand), halving, false);
+        const halved = preparedKey(operands[i]!, own, { ...operand, mixing: [] });
+        if (typeof halving === "number") rotate(preparedKey(operands[i]!, own, plainOperand), halving, false);
         for (const [m, step] of mixing.entries()) rotate(m === 0 ? halved : `${key} mixed ${m}`, step, false);
         for (const step of babies) rotate(key, step, true);
       }
@@ -197,6 +236,11 @@ export class PlanCounter {
     const { type } = nodeAt(this.#graph, id);
     return (type as { readonly layout: Layout }).layout;
   }
+}
+
+function firstUpTo(most: number, holds: (k: number) => boolean): number {
+  for (let k = 0; k < most; k++) if (holds(k)) return k;
+  return most;
 }
 
 /** Rotations of an operand before its baby steps. */
