@@ -6,9 +6,6 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Contexts and keys of SEAL are large; more workers than cores only thrash.
     maxWorkers: 2,
-    // V8 loses track of code pages when many threads load and drop WebAssembly at once ("Check failed: jit_page.has_value()",
-    // nodejs/node#64500); without memory protection keys it does not keep such books.
-    execArgv: ["--no-memory-protection-keys"],
     // A cost table in the home of whoever runs the tests must not change what they see.
     env: { XDG_CONFIG_HOME: join(import.meta.dirname, "test", "no-settings") },
     testTimeout: 120_000,

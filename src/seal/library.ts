@@ -1,5 +1,6 @@
 // The build that computes transparent ciphertexts, too. The other one throws when a result does not depend on any secret: at
 // `x - x`, weights of zero, and two equal ciphertexts that happen to meet. Their values are right all the same.
+import { setFlagsFromString } from "node:v8";
 import initialize, { type MainModule } from "node-seal/allows";
 import { CompilerBug, diagnose, fail, SealwrightError } from "../base/diagnostic.ts";
 
@@ -141,6 +142,7 @@ export function loadSeal(): Promise<Seal> {
 }
 
 async function load(): Promise<Seal> {
+  leaveImportsUncompiled();
   const original = WebAssembly.instantiate;
   const seen: WasmInstance[] = [];
   // node-seal hands out no exports, and its own hook would have us read the file it comes in.
@@ -161,6 +163,15 @@ async function load(): Promise<Seal> {
   const instance = seen.find(({ exports }) => stackExports.get in exports && stackExports.set in exports);
   if (instance === undefined) fail("seal-unusable", "nowhere", { reason: "its WebAssembly instance was not seen" });
   return new Seal(api, instance.exports);
+}
+
+/**
+ * V8 compiles a function that WebAssembly has imported once it was called 1000 times, and shares the code between threads. Where
+ * it is thrown away while instances come and go, V8 can lose track of its pages and end the process ("Check failed:
+ * jit_page.has_value()", nodejs/node#64500). SEAL calls so few imports that they may as well stay uncompiled.
+ */
+function leaveImportsUncompiled(): void {
+  setFlagsFromString(`--wasm-wrapper-tiering-budget=${2 ** 31 - 1}`);
 }
 
 /** Keys and ciphertexts take their randomness from `crypto.getRandomValues`. Throws a SealwrightError where it is missing. */
