@@ -12,18 +12,26 @@ export interface Cut {
 const fewCoordinates = 24;
 
 /**
- * The ways to split the coordinates of an axis, ascending. Lengths are those that change the number of giants; borders are chosen
- * so that 0 is a baby and few giants result. With `gaps`, distances between the coordinates are lengths, too, borders may lie at any
- * of them, and only ways are kept that none is better than in both babies and giants.
+ * The ways to split all coordinates of an axis: lengths that change the number of giants, and borders chosen so that 0 is a baby
+ * and few giants result.
  */
-export function cutsOf(coordinates: readonly number[], gaps: boolean): readonly Cut[] {
+export function cutsOfRange(low: number, extent: number): readonly Cut[] {
+  return lengthsOf(extent).map((length) => ({
+    length,
+    border: fewestParts(low, extent, length),
+    babies: length,
+    giants: Math.ceil(extent / length),
+  }));
+}
+
+/**
+ * The ways to split some coordinates of an axis, ascending, with gaps between them: distances between the coordinates are lengths,
+ * too, borders may lie at any of them, and only ways are kept that none is better than in both babies and giants.
+ */
+export function cutsWithGaps(coordinates: readonly number[]): readonly Cut[] {
   const low = coordinates[0]!;
   const extent = coordinates.at(-1)! - low + 1;
-  const lengths = new Set<number>();
-  for (let parts = 1; parts <= extent; parts++) lengths.add(Math.ceil(extent / parts));
-  const usual = [...lengths].map((length) => ({ length, border: fewestParts(low, extent, length) }));
-  if (!gaps) return usual.map((cut) => ({ ...cut, babies: cut.length, giants: Math.ceil(extent / cut.length) }));
-  const cuts = usual.map(({ length, border }) => cutAt(coordinates, length, border));
+  const cuts = lengthsOf(extent).map((length) => cutAt(coordinates, length, fewestParts(low, extent, length)));
   if (coordinates.length <= fewCoordinates) {
     const distances = new Set(coordinates.flatMap((a) => coordinates.flatMap((b) => (a > b ? [a - b] : []))));
     for (const length of distances) {
@@ -34,23 +42,31 @@ export function cutsOf(coordinates: readonly number[], gaps: boolean): readonly 
   return undominated(cuts);
 }
 
-function cutAt(coordinates: readonly number[], length: number, border: number): Cut {
-  const [babies, giants] = [new Set<number>(), new Set<number>()];
-  for (const c of coordinates) {
-    const part = Math.floor((c + border) / length);
-    giants.add(part);
-    babies.add(c - part * length);
-  }
-  return { length, border, babies: babies.size, giants: giants.size };
+/** The least length for each number of parts. */
+function lengthsOf(extent: number): number[] {
+  const lengths = new Set<number>();
+  for (let parts = 1; parts <= extent; parts++) lengths.add(Math.ceil(extent / parts));
+  return [...lengths];
 }
 
-/** The border, from 0, that cuts `extent` coordinates into the fewest parts. */
+/** The cut of ascending coordinates at a border. */
+function cutAt(coordinates: readonly number[], length: number, border: number): Cut {
+  const babies = new Set<number>();
+  let giants = 0;
+  let last = Number.NaN;
+  for (const c of coordinates) {
+    const part = Math.floor((c + border) / length);
+    if (part !== last) giants++;
+    last = part;
+    babies.add(c - part * length);
+  }
+  return { length, border, babies: babies.size, giants };
+}
+
+/** The least border, from 0, that cuts `extent` coordinates into the fewest parts. */
 function fewestParts(low: number, extent: number, length: number): number {
-  const parts = (border: number) =>
-    Math.floor((low + extent - 1 + border) / length) - Math.floor((low + border) / length);
-  let best = 0;
-  for (let border = 1; border < length; border++) if (parts(border) < parts(best)) best = border;
-  return best;
+  const within = ((low % length) + length) % length;
+  return within + ((extent - 1) % length) < length ? 0 : length - within;
 }
 
 function undominated(cuts: readonly Cut[]): Cut[] {
