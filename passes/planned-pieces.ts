@@ -2,10 +2,11 @@ import { type Graph, inputNodes, type Node } from "../src/ir/graph.ts";
 import type { LinearLayer } from "../src/ir/linear.ts";
 import { shapeOf } from "../src/ops/value-type.ts";
 import { type LayerPlan, writeLayerPlan } from "../src/packing/layer-plan.ts";
-import { type Misplaced, type Piece, usedPieces } from "../src/packing/place.ts";
+import type { Misplaced, Piece } from "../src/packing/place.ts";
 import type { Spread } from "../src/packing/positions.ts";
 import type { NotSpectral } from "../src/packing/spectral-kernels.ts";
 import { isSpectral, spectralLayer, spectralPieces } from "../src/packing/spectral-weights.ts";
+import { usedPieces } from "../src/packing/used-pieces.ts";
 import { printLayout } from "../src/scheme/layout.ts";
 
 /** Below it nothing is kept: layers that select share one weight for ever. */

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import type { LinearMap } from "../src/base/linear-map.ts";
+import type { Kernel, LinearMap } from "../src/base/linear-map.ts";
 import type { LayerPlan } from "../src/packing/layer-plan.ts";
 import { spread } from "../src/packing/positions.ts";
 import { digit, type Layout, type LayoutDigit, layoutOf } from "../src/scheme/layout.ts";
@@ -24,11 +24,28 @@ export function fullLayer(rows: number, columns: readonly number[], seed: number
       for (const [input, count] of columns.entries())
         for (let column = 0; column < count; column++) visit(input, column, at++);
     },
+    kernels: () => columns.map((count, input) => fullKernel(rows, columns, input, count)),
     coefficients: () => new Float64Array(),
     bias: () => undefined,
   };
   const coefficients = numbers(rows * perRow, seed).map((w, i) => ((i * 7 + seed) % 16 < zeroes ? 0 : w));
   return { map, coefficients };
+}
+
+/** Rows and columns as channels of one pixel. */
+function fullKernel(rows: number, columns: readonly number[], input: number, count: number): Kernel {
+  const sum = (sizes: readonly number[]) => sizes.reduce((all, size) => all + size, 0);
+  const weights = { first: sum(columns.slice(0, input)), perOutput: sum(columns), perChannel: 1, perTap: 1 };
+  return {
+    input,
+    groups: 1,
+    outputs: rows,
+    perGroup: count,
+    rows: 1,
+    columns: 1,
+    taps: [Int32Array.of(0, 0)],
+    weights,
+  };
 }
 
 const logSlots = 7;

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
+import type { LinearMap } from "../src/base/linear-map.ts";
 import { evaluateAll } from "../src/ir/evaluate.ts";
 import { type Graph, inputNodes, type Node } from "../src/ir/graph.ts";
 import { linearLayer } from "../src/ir/linear.ts";
@@ -25,6 +26,7 @@ function byTerms(graph: Graph, node: Node, dataOf: (n: Node) => Float64Array): F
   const layer = linearLayer(graph, node);
   if (layer === undefined) return undefined;
   const { map, coefficients, bias, operands } = layer;
+  if (map.kernels !== undefined) expect(termsByKernels(map)).toEqual(termsByRows(map));
   expect(map.inputSizes).toEqual(operands.map((id) => dataOf(graph.nodes[id]!).length));
   const result = new Float64Array(map.outputSize);
   for (let row = 0; row < map.outputSize; row++) {
@@ -39,6 +41,29 @@ function byTerms(graph: Graph, node: Node, dataOf: (n: Node) => Float64Array): F
     result[row] = sum;
   }
   return result;
+}
+
+function termsByRows(map: LinearMap): string[] {
+  const terms: string[] = [];
+  for (let row = 0; row < map.outputSize; row++) map.forRow(row, (...term) => terms.push([row, ...term].join(" ")));
+  return terms.sort();
+}
+
+function termsByKernels(map: LinearMap): string[] {
+  const terms: string[] = [];
+  for (const { input, groups, outputs, perGroup, rows, columns, taps, weights } of map.kernels!()) {
+    for (let o = 0; o < outputs; o++) {
+      const first = Math.floor(o / (outputs / groups)) * perGroup;
+      for (let i = 0; i < perGroup; i++) {
+        for (const [t, pairs] of taps.entries()) {
+          const weight = weights.first + o * weights.perOutput + i * weights.perChannel + t * weights.perTap;
+          for (let k = 0; k < pairs.length; k += 2)
+            terms.push([o * rows + pairs[k]!, input, (first + i) * columns + pairs[k + 1]!, weight].join(" "));
+        }
+      }
+    }
+  }
+  return terms.sort();
 }
 
 it.for(linearLayers)("the terms of %s add up to its reference value", (name) => {

@@ -1,12 +1,13 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { type LayerPlan, mixingFolds, type OperandPlan, plainOperand } from "../src/packing/layer-plan.ts";
-import { type Placement, place, usedPieces } from "../src/packing/place.ts";
+import { type Placement, place } from "../src/packing/place.ts";
 import { leastProducts } from "../src/packing/plan-layer.ts";
 import { spread } from "../src/packing/positions.ts";
 import { ringsOf } from "../src/packing/rings.ts";
 import { termsOf } from "../src/packing/terms.ts";
 import { costed } from "../src/packing/uniform-plans.ts";
+import { usedPieces } from "../src/packing/used-pieces.ts";
 import { digit, idle, type Layout, layoutOf } from "../src/scheme/layout.ts";
 import { fullLayer, type RandomPlan, randomPlans } from "./arbitrary-plans.ts";
 import { denseLayer, expectComputes, type Layer, requestFor } from "./slot-simulation.ts";

@@ -15,4 +15,32 @@ export interface LinearMap {
   coefficients(constants: readonly Tensor[]): Float64Array;
   /** One number per row, or undefined where the layer adds nothing. */
   bias(constants: readonly Tensor[]): Float64Array | undefined;
+  /** The same terms as one kernel for each input, where they are such; made when first asked for. */
+  readonly kernels?: (() => readonly Kernel[]) | undefined;
+}
+
+/**
+ * Terms of a map that are alike in all pairs of a channel of the result and one of an input. Row `o * rows + p` has column
+ * `c * columns + q` where a tap joins `(p, q)` and `c` is a channel in the group of `o`.
+ */
+export interface Kernel {
+  readonly input: number;
+  /** The channels of the result and of the input are split into so many groups, in order. */
+  readonly groups: number;
+  /** Channels of the result. */
+  readonly outputs: number;
+  /** Channels of the input in one group. */
+  readonly perGroup: number;
+  /** Elements of a channel of the result, and of the input. */
+  readonly rows: number;
+  readonly columns: number;
+  /** What each tap joins: a row and a column, one pair after another. */
+  readonly taps: readonly Int32Array[];
+  /** The coefficient of output channel `o`, channel `i` of its group and tap `t` is `first + o * perOutput + i * perChannel + t * perTap`. */
+  readonly weights: {
+    readonly first: number;
+    readonly perOutput: number;
+    readonly perChannel: number;
+    readonly perTap: number;
+  };
 }

@@ -1,4 +1,4 @@
-import type { LinearMap } from "../base/linear-map.ts";
+import type { Kernel, LinearMap } from "../base/linear-map.ts";
 
 const one = Float64Array.of(1);
 
@@ -16,8 +16,28 @@ function copies(inputSize: number, outputSize: number, source: (row: number) => 
     inputSizes: [inputSize],
     outputSize,
     forRow: (row, visit) => visit(0, source(row), 0),
+    kernels: once(() => {
+      const pairs = new Int32Array(2 * outputSize);
+      for (let row = 0; row < outputSize; row++) pairs.set([row, source(row)], 2 * row);
+      return [channelwise(1, outputSize, inputSize, [pairs])];
+    }),
     coefficients: () => one,
     bias: () => undefined,
+  };
+}
+
+/** A kernel that leaves channels apart: tap `t` has coefficient `t` in all of them. */
+export function channelwise(channels: number, rows: number, columns: number, taps: readonly Int32Array[]): Kernel {
+  const weights = { first: 0, perOutput: 0, perChannel: 0, perTap: 1 };
+  return { input: 0, groups: channels, outputs: channels, perGroup: 1, rows, columns, taps, weights };
+}
+
+/** Kernels that are made when first asked for. */
+export function once(make: () => readonly Kernel[]): () => readonly Kernel[] {
+  let made: readonly Kernel[] | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 

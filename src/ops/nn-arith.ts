@@ -1,7 +1,9 @@
 import { chebyshevAt, inUnit } from "../base/chebyshev.ts";
 import { type Problem, problem } from "../base/diagnostic.ts";
+import type { LinearMap } from "../base/linear-map.ts";
 import { elementCount, type Shape, sameShape, type Tensor } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
+import { channelwise, once } from "./linear-maps.ts";
 import { defineOp, type InputSpec, type Operand } from "./op.ts";
 import { broadcastStrides, stridedIndices } from "./shapes.ts";
 
@@ -73,11 +75,23 @@ export const multiply = defineOp({
       inputSizes: [size],
       outputSize: size,
       forRow: (row, visit) => visit(0, row, at[row]!),
+      kernels: factorKernels(at, elementCount(constant.shape)),
       coefficients: ([factors]) => factors!.data,
       bias: () => undefined,
     };
   },
 });
+
+/** Factors that are alike in neighbouring elements, as kernels of as many channels; undefined where they come back. */
+function factorKernels(at: Int32Array, factors: number): LinearMap["kernels"] {
+  const each = at.length / factors;
+  if (!at.every((factor, row) => factor === Math.floor(row / each))) return undefined;
+  return once(() => {
+    const pairs = Int32Array.from({ length: 2 * each }, (_, i) => i >> 1);
+    const kernel = channelwise(factors, each, each, [pairs]);
+    return [{ ...kernel, weights: { ...kernel.weights, perOutput: 1 } }];
+  });
+}
 
 export const negate = defineOp({
   doc: "Negation; uses no level.",

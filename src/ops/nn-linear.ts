@@ -1,9 +1,9 @@
 import { isProblem, type Problem, problem } from "../base/diagnostic.ts";
-import type { LinearMap } from "../base/linear-map.ts";
+import type { Kernel, LinearMap } from "../base/linear-map.ts";
 import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
 import { convolve } from "./convolve.ts";
-import { perChannel } from "./linear-maps.ts";
+import { once, perChannel } from "./linear-maps.ts";
 import { defineOp, type InputSpec, type Operand } from "./op.ts";
 import { needsImage, sized, type Window, windowResult } from "./shapes.ts";
 
@@ -62,11 +62,18 @@ export const dense = defineOp({
       forRow: (row, visit) => {
         for (let i = 0; i < columns; i++) visit(0, i, row * columns + i);
       },
+      kernels: () => [denseKernel(outputs, columns)],
       coefficients: ([w]) => w!.data,
       bias: ([, b]) => b?.data,
     };
   },
 });
+
+function denseKernel(outputs: number, columns: number): Kernel {
+  const taps = [Int32Array.of(0, 0)];
+  const weights = { first: 0, perOutput: columns, perChannel: 1, perTap: 1 };
+  return { input: 0, groups: 1, outputs, perGroup: columns, rows: 1, columns: 1, taps, weights };
+}
 
 export const conv2d = defineOp({
   doc: "Convolution of an image [C, H, W], as PyTorch and ONNX define it (no kernel flip). Outputs [O, H', W'] with H' = floor((H + pads - dilation * (kh - 1) - 1) / stride) + 1.",
@@ -146,9 +153,34 @@ function convMap(input: Shape, weight: Shape, window: Window, groups: number): L
         }
       }
     },
+    kernels: once(() => {
+      const weights = { first: 0, perOutput: perGroup * taps, perChannel: taps, perTap: 1 };
+      const size = { rows: perPlane, columns: height * width };
+      return [{ input: 0, groups, outputs, perGroup, ...size, taps: tapsOf(input, window), weights }];
+    }),
     coefficients: ([w]) => w!.data,
     bias: ([, b]) => (b === undefined ? undefined : perChannel(b.data, perPlane)),
   };
+}
+
+/** The pixels of result and input that each tap of a convolution joins. */
+function tapsOf(input: Shape, window: Window): Int32Array[] {
+  const [, height, width] = input as [number, number, number];
+  const [outHeight, outWidth] = outputSize(input, window);
+  const { kernel, stride, pad, dilation } = window;
+  const taps: Int32Array[] = [];
+  for (let ky = 0; ky < kernel[0]; ky++) {
+    for (let kx = 0; kx < kernel[1]; kx++) {
+      const pairs: number[] = [];
+      for (let p = 0; p < outHeight * outWidth; p++) {
+        const y = Math.floor(p / outWidth) * stride[0] - pad[0] + ky * dilation[0];
+        const x = (p % outWidth) * stride[1] - pad[1] + kx * dilation[1];
+        if (y >= 0 && y < height && x >= 0 && x < width) pairs.push(p, y * width + x);
+      }
+      taps.push(Int32Array.from(pairs));
+    }
+  }
+  return taps;
 }
 
 export const batch_norm = defineOp({

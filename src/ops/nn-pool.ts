@@ -1,6 +1,7 @@
 import { isProblem, type Problem, problem } from "../base/diagnostic.ts";
 import type { Shape, Tensor } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
+import { channelwise, once } from "./linear-maps.ts";
 import { defineOp, type Operand } from "./op.ts";
 import { insideRange, needsImage, sized, type Window, windowResult } from "./shapes.ts";
 
@@ -96,20 +97,34 @@ export const avg_pool = defineOp({
     const area = kernel[0] * kernel[1];
     // coefficients[n - 1] is 1 / n, for windows with n elements inside the image.
     const coefficients = Float64Array.from({ length: area }, (_, i) => 1 / (i + 1));
+    /** The elements of a window of one channel that lie inside the image, and their coefficient. */
+    const windowAt = (pixel: number) => {
+      const top = Math.floor(pixel / outWidth) * stride[0] - pad[0];
+      const left = (pixel % outWidth) * stride[1] - pad[1];
+      const [y0, y1] = [Math.max(top, 0), Math.min(top + kernel[0], height)];
+      const [x0, x1] = [Math.max(left, 0), Math.min(left + kernel[1], width)];
+      const coefficient = (attrs.count_include_pad ? area : (y1 - y0) * (x1 - x0)) - 1;
+      return { y0, y1, x0, x1, coefficient };
+    };
     return {
       inputSizes: [channels * height * width],
       outputSize: channels * outHeight * outWidth,
       forRow: (row, visit) => {
-        const top = (Math.floor(row / outWidth) % outHeight) * stride[0] - pad[0];
-        const left = (row % outWidth) * stride[1] - pad[1];
+        const { y0, y1, x0, x1, coefficient } = windowAt(row % (outHeight * outWidth));
         const plane = Math.floor(row / (outHeight * outWidth)) * height * width;
-        const [y0, y1] = [Math.max(top, 0), Math.min(top + kernel[0], height)];
-        const [x0, x1] = [Math.max(left, 0), Math.min(left + kernel[1], width)];
-        const coefficient = (attrs.count_include_pad ? area : (y1 - y0) * (x1 - x0)) - 1;
         for (let y = y0; y < y1; y++) {
           for (let x = x0; x < x1; x++) visit(0, plane + y * width + x, coefficient);
         }
       },
+      kernels: once(() => {
+        const taps = Array.from(coefficients, (): number[] => []);
+        for (let pixel = 0; pixel < outHeight * outWidth; pixel++) {
+          const { y0, y1, x0, x1, coefficient } = windowAt(pixel);
+          for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) taps[coefficient]!.push(pixel, y * width + x);
+        }
+        const lists = taps.map((pairs) => Int32Array.from(pairs));
+        return [channelwise(channels, outHeight * outWidth, height * width, lists)];
+      }),
       coefficients: () => coefficients,
       bias: () => undefined,
     };
@@ -138,6 +153,11 @@ export const global_avg_pool = defineOp({
       forRow: (row, visit) => {
         for (let i = row * area; i < (row + 1) * area; i++) visit(0, i, 0);
       },
+      kernels: once(() => {
+        const pairs = new Int32Array(2 * area);
+        for (let i = 0; i < area; i++) pairs[2 * i + 1] = i;
+        return [channelwise(channels, 1, area, [pairs])];
+      }),
       coefficients: () => Float64Array.of(1 / area),
       bias: () => undefined,
     };

@@ -1,5 +1,5 @@
 import { isProblem, type Problem, problem } from "../base/diagnostic.ts";
-import type { LinearMap } from "../base/linear-map.ts";
+import type { Kernel, LinearMap } from "../base/linear-map.ts";
 import { type Shape, sameShape, type Tensor } from "../base/tensor.ts";
 import { type Attr, type AttrRecord, type AttrSpec, type AttrsOf, type AttrValue, isTensor } from "./attributes.ts";
 import { multiply } from "./nn-arith.ts";
@@ -193,6 +193,17 @@ function sumOfMaps(parts: readonly MapOfSum[]): LinearMap {
       parts.map((p) => ({ inputs: p.constants })),
     );
   const { outputSize } = parts[0]!.map;
+  const kernelsOf = ({ map }: MapOfSum, i: number) =>
+    map.kernels!().map((kernel): Kernel => {
+      const { first, perOutput, perChannel, perTap } = kernel.weights;
+      const weights = {
+        first: first * count + i,
+        perOutput: perOutput * count,
+        perChannel: perChannel * count,
+        perTap: perTap * count,
+      };
+      return { ...kernel, input: firstInput[i]! + kernel.input, weights };
+    });
   return {
     inputSizes: parts.flatMap((p) => p.map.inputSizes),
     outputSize,
@@ -204,6 +215,7 @@ function sumOfMaps(parts: readonly MapOfSum[]): LinearMap {
         );
       }
     },
+    kernels: parts.every(({ map }) => map.kernels) ? () => parts.flatMap(kernelsOf) : undefined,
     coefficients: (constants) => {
       const own = constantsOf(constants).map((c, i) => parts[i]!.map.coefficients(c));
       const all = new Float64Array(Math.max(...own.map((c) => c.length)) * count);

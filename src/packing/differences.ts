@@ -1,6 +1,7 @@
-import type { LinearMap } from "../base/linear-map.ts";
+import type { Kernel, LinearMap } from "../base/linear-map.ts";
 import { idle } from "../scheme/layout.ts";
-import { type Positions, positionsOf, type Spread } from "./positions.ts";
+import { countDifferences, eachDifference, placedKernel } from "./kernel-differences.ts";
+import { type Positions, positionsAmong, positionsOf, type Spread } from "./positions.ts";
 import type { OperandRing, Rings } from "./rings.ts";
 
 /** The differences a layer needs between the slot of a weight's column and the slot of its row. */
@@ -16,8 +17,9 @@ export type Rows = Pick<Set<number>, "has">;
 const everyRow: Rows = { has: () => true };
 
 /**
- * The differences that a layer needs of each operand between two layouts when the result is folded by `folds`. Folds supply the bits of a difference they stand for. Of several copies of a column, that one counts whose difference serves
- * most weights. Only the given rows are looked at.
+ * The differences that a layer needs of each operand between two layouts when the result is folded by `folds`. Folds supply the bits
+ * of a difference they stand for. Of several copies of a column, that one counts whose difference serves most weights. Where all
+ * rows are not looked at quickly, by kernels, only the given ones are.
  */
 export function neededDifferences(
   map: LinearMap,
@@ -31,7 +33,17 @@ export function neededDifferences(
   const { slots } = to.layout;
   const operands = from.map((s, i) => columnsOf(s, map.inputSizes[i]!, rings.operands[i]!));
   const kept = ~folds.reduce((bits, f) => bits | f, 0) & (rings.result - 1);
-  const places = computedSlots(to, rows, slots, rings.result, kept);
+  const open = new Set(operands);
+  if (map.kernels !== undefined) {
+    const places = positionsAmong(computedSlots(to, everyRow, rings.result, kept), to.elements, map.outputSize);
+    for (const kernel of map.kernels()) {
+      const operand = operands[kernel.input]!;
+      if (markKernel(operand, kernel, coefficients, places, slots)) open.delete(operand);
+    }
+  }
+  if (open.size === 0) return operands.map(listed);
+
+  const places = computedSlots(to, rows, rings.result, kept);
   const visitAll = (visit: (operand: Columns, column: number, slot: number) => void, enough: () => boolean) => {
     for (const p of places) {
       if (enough()) return;
@@ -48,23 +60,13 @@ export function neededDifferences(
       () => false,
     );
   }
-  // Dense layers need all there are, and soon have them.
-  let missing = operands.reduce((sum, { mask }) => sum + residuesIn(mask), 0);
   visitAll(
     (operand, column, slot) => {
-      const d = differenceOf(operand, column, slot);
-      if (d >= 0 && operand.needed[d] === 0) {
-        operand.needed[d] = 1;
-        missing--;
-      }
+      if (open.has(operand)) need(operand, differenceOf(operand, column, slot));
     },
-    () => missing === 0,
+    () => operands.every(({ missing }) => missing === 0),
   );
-  return operands.map(({ needed, period }) => {
-    const list: number[] = [];
-    for (let d = 0; d < needed.length; d++) if (needed[d] === 1) list.push(d);
-    return { list, period };
-  });
+  return operands.map(listed);
 }
 
 /** Where the columns of an operand lie, and what is known of the differences to them. */
@@ -76,6 +78,8 @@ interface Columns {
   /** The bits of a difference that count. */
   readonly mask: number;
   readonly needed: Uint8Array;
+  /** How many differences are not needed so far. Dense layers need all there are, and soon have them. */
+  missing: number;
   /** How many weights each difference could serve. */
   readonly uses: Float64Array;
 }
@@ -91,30 +95,70 @@ function columnsOf(spread: Spread, size: number, { ring, folds }: OperandRing): 
     for (let k = start[c]! + 1; k < start[c + 1]!; k++)
       if (((list[k]! ^ list[start[c]!]!) & (period - 1)) !== 0) unique = false;
   const mask = ~folds.reduce((bits, f) => bits | f, 0) & (period - 1);
-  return { positions, unique, period, mask, needed: new Uint8Array(period), uses: new Float64Array(period) };
+  const needed = new Uint8Array(period);
+  return { positions, unique, period, mask, needed, missing: residuesIn(mask), uses: new Float64Array(period) };
+}
+
+/** Marks what the weights of a kernel need, in any row, if places lie so that it can be told by channels. */
+function markKernel(
+  operand: Columns,
+  kernel: Kernel,
+  coefficients: Float64Array,
+  rows: Positions,
+  slots: number,
+): boolean {
+  const placed = placedKernel(kernel, operand.positions, rows, slots);
+  if (placed === undefined) return false;
+  const { unique, mask, period, uses } = operand;
+  const copies = unique ? firstCopy : placed.columns.copies;
+  if (!unique)
+    countDifferences(placed, coefficients, period, (difference, count) => {
+      for (const copy of copies) uses[(difference + copy) & mask]! += count;
+    });
+  const visit = (_from: number, _to: number, difference: number) => {
+    let best = difference & mask;
+    for (let k = 1; k < copies.length; k++) best = betterOf(operand, best, (difference + copies[k]!) & mask);
+    need(operand, best);
+  };
+  eachDifference(placed, coefficients, slots, period, visit, () => operand.missing === 0);
+  return true;
+}
+
+const firstCopy = Int32Array.of(0);
+
+function need(operand: Columns, difference: number): void {
+  if (difference < 0 || operand.needed[difference] === 1) return;
+  operand.needed[difference] = 1;
+  operand.missing--;
+}
+
+function listed({ needed, period }: Columns): Differences {
+  const list: number[] = [];
+  for (let d = 0; d < needed.length; d++) if (needed[d] === 1) list.push(d);
+  return { list, period };
 }
 
 /** The difference by which a column is reached; -1 when it lies nowhere. */
-function differenceOf(
-  { positions: { start, list }, unique, mask, uses, needed }: Columns,
-  column: number,
-  slot: number,
-) {
+function differenceOf(operand: Columns, column: number, slot: number): number {
+  const { positions, unique, mask } = operand;
+  const { start, list } = positions;
   const first = start[column]!;
   const end = start[column + 1]!;
   if (first === end) return -1;
   let best = (list[first]! - slot) & mask;
   if (unique) return best;
-  for (let k = first + 1; k < end; k++) {
-    const d = (list[k]! - slot) & mask;
-    const better = uses[d]! - uses[best]! || needed[d]! - needed[best]! || best - d;
-    if (better > 0) best = d;
-  }
+  for (let k = first + 1; k < end; k++) best = betterOf(operand, best, (list[k]! - slot) & mask);
   return best;
 }
 
+/** That one of two differences which serves more weights, is needed anyway, or is smaller. */
+function betterOf({ uses, needed }: Columns, a: number, b: number): number {
+  return (uses[b]! - uses[a]! || needed[b]! - needed[a]! || a - b) > 0 ? b : a;
+}
+
 /** The positions of rows to look at: copies that folds make, or at the same slot of several ciphertexts, need the same. */
-function computedSlots(to: Spread, rows: Rows, slots: number, ring: number, mask: number): number[] {
+function computedSlots(to: Spread, rows: Rows, ring: number, mask: number): number[] {
+  const { slots } = to.layout;
   const places: number[] = [];
   const seen = new Set<number>();
   for (let p = 0; p < to.elements.length; p++) {

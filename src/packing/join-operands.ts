@@ -69,6 +69,7 @@ function forOperand(request: LayerRequest, operand: number): LayerRequest {
       map.forRow(row, (input, column, coefficient) => {
         if (input === operand) visit(0, column, coefficient);
       }),
+    kernels: map.kernels && (() => map.kernels!().flatMap((k) => (k.input === operand ? [{ ...k, input: 0 }] : []))),
   };
   return { ...request, map: own, from: [from[operand]!], done: [done?.[operand] ?? []] };
 }

@@ -53,38 +53,17 @@ export function place(
   to: Spread,
   plan: LayerPlan,
 ): Placement | Misplaced {
-  const rings = fittingRings(from, to, plan);
-  if (typeof rings === "string") return rings;
-  const products = new Products(from, to, plan);
+  const layer = { map, coefficients, from, to, plan };
+  const placing = placingOf(layer);
+  if (typeof placing === "string") return placing;
+  const { rings, products } = placing;
   const entries = new Entries();
-  const missing = visitWeights(map, coefficients, from, to, plan, rings, products, (piece, slot, coefficient, term) =>
+  const missing = visitWeights(layer, placing, (piece, slot, coefficient, term) =>
     entries.push(piece, slot, coefficient, term),
   );
   if (missing !== undefined) return missing;
   const { used, ...lists } = entries.sorted(products.count);
   return { rings, pieces: used.map((p) => products.piece(p)), ...lists };
-}
-
-/** The products that `place` would give a weight, in its order. */
-export function usedPieces(
-  map: LinearMap,
-  coefficients: Float64Array,
-  from: readonly Spread[],
-  to: Spread,
-  plan: LayerPlan,
-): readonly Piece[] | Misplaced {
-  const rings = fittingRings(from, to, plan);
-  if (typeof rings === "string") return rings;
-  const products = new Products(from, to, plan);
-  const used = new Uint8Array(products.count);
-  const mark = (piece: number) => {
-    used[piece] = 1;
-  };
-  const missing = visitWeights(map, coefficients, from, to, plan, rings, products, mark);
-  if (missing !== undefined) return missing;
-  const pieces: Piece[] = [];
-  for (let piece = 0; piece < used.length; piece++) if (used[piece] === 1) pieces.push(products.piece(piece));
-  return pieces;
 }
 
 /** A layer between layouts, with a plan. */
@@ -98,16 +77,38 @@ export interface PlacedLayer {
 
 /** Visits each weight with the number of every product that `place` would give it to; answers with what the numbers mean. */
 export function eachPlaced(
-  { map, coefficients, from, to, plan }: PlacedLayer,
+  layer: PlacedLayer,
   visit: (product: number, coefficient: number) => void,
 ): ((product: number) => Piece) | Misplaced {
+  const placing = placingOf(layer);
+  if (typeof placing === "string") return placing;
+  const missing = visitWeights(layer, placing, (product, _slot, coefficient) => visit(product, coefficient));
+  return missing ?? ((product) => placing.products.piece(product));
+}
+
+/** What is known of a layer's products before its weights are looked at. */
+export interface Placing {
+  readonly rings: Rings;
+  readonly products: Products;
+  /** By operand. */
+  readonly sources: readonly Source[];
+  /** By plane of the result: the slots whose rows must be computed. */
+  readonly computed: readonly (readonly number[])[];
+}
+
+export function placingOf({ map, from, to, plan }: PlacedLayer): Placing | Misplaced {
   const rings = fittingRings(from, to, plan);
   if (typeof rings === "string") return rings;
+  const { slots } = to.layout;
+  const computed: number[][] = [];
+  for (let first = 0; first < to.elements.length; first += slots) {
+    const own = windowsOf(to.elements.subarray(first, first + rings.result), plan.folds);
+    if (own === undefined) return "overlapping windows";
+    computed.push(own);
+  }
   const products = new Products(from, to, plan);
-  const missing = visitWeights(map, coefficients, from, to, plan, rings, products, (product, _slot, coefficient) =>
-    visit(product, coefficient),
-  );
-  return missing ?? ((product) => products.piece(product));
+  const sources = from.map((s, i) => sourceOf(s, plan, i, map.inputSizes[i]!, rings.operands[i]!, products));
+  return { rings, products, sources, computed };
 }
 
 /** The rings of a layer, once the conditions hold under which the steps of its plan compute what they should. */
@@ -124,7 +125,7 @@ function fittingRings(from: readonly Spread[], to: Spread, plan: LayerPlan): Rin
 }
 
 /** Numbers the products a plan allows, by `to`, giant, `from`, baby. */
-class Products {
+export class Products {
   readonly count: number;
   /** Products of one sum, and of one giant step. */
   readonly perOutput: number;
@@ -167,8 +168,8 @@ function running(counts: readonly number[]): number[] {
   return sums;
 }
 
-/** An operand as `visitWeights` looks columns up in it. */
-interface Source {
+/** An operand as columns are looked up in it. */
+export interface Source {
   readonly positions: Positions;
   /** The position of each column, -1 for none, where no column has more than one. */
   readonly only: Int32Array | undefined;
@@ -182,30 +183,25 @@ interface Source {
   readonly babies: number;
 }
 
-function visitWeights(
-  map: LinearMap,
-  coefficients: Float64Array,
-  from: readonly Spread[],
-  to: Spread,
-  plan: LayerPlan,
-  rings: Rings,
-  products: Products,
+/** The first product of the sum that has a plane of the result. */
+export function firstProductOf({ layout }: Spread, plane: number, plan: LayerPlan, { perOutput }: Products): number {
+  return (layout.complex ? plane >> 1 : plane % summedCount(plan, layout)) * perOutput;
+}
+
+/** Visits each weight with its product, its slot there, and its term; what is missing, if some weight has none. */
+export function visitWeights(
+  { map, coefficients, to, plan }: PlacedLayer,
+  { products, sources, computed }: Placing,
   visit: (piece: number, slot: number, coefficient: number, term: number) => void,
 ): Misplaced | undefined {
   const { slots, complex } = to.layout;
-  const sources = from.map((s, i) => sourceOf(s, plan, i, map.inputSizes[i]!, rings.operands[i]!, products));
   const sums = summedCount(plan, to.layout);
-  for (let first = 0; first < to.elements.length; first += slots) {
-    const rows = to.elements.subarray(first, first + rings.result);
-    const computed = windowsOf(rows, plan.folds);
-    if (computed === undefined) return "overlapping windows";
-    const plane = first / slots;
-    const sum = complex ? plane >> 1 : plane % sums;
+  for (const [plane, own] of computed.entries()) {
     const second = complex ? plane & 1 : plane >= sums ? 1 : 0;
-    const firstProduct = sum * products.perOutput;
-    for (const slot of computed) {
+    const firstProduct = firstProductOf(to, plane, plan, products);
+    for (const slot of own) {
       let covered = true;
-      map.forRow(rows[slot]!, (operand, column, coefficient) => {
+      map.forRow(to.elements[plane * slots + slot]!, (operand, column, coefficient) => {
         if (coefficients[coefficient] === 0) return;
         const source = sources[operand]!;
         const { within, only } = source;
@@ -215,7 +211,7 @@ function visitWeights(
         if (only !== undefined) {
           position = only[column]!;
           if (position >= 0) {
-            if (source.second !== "none") bestWays = source.ways[planeIn(source, position, slots)]!;
+            if (source.second !== "none") bestWays = source.ways[partOf(source, Math.floor(position / slots))]!;
             best = bestWays.wayTo[(position - slot) & within]!;
           }
         } else {
@@ -223,7 +219,8 @@ function visitWeights(
           const end = start[column + 1]!;
           for (let k = start[column]!; k < end; k++) {
             const at = list[k]!;
-            const ways = source.second === "none" ? source.ways[0] : source.ways[planeIn(source, at, slots)]!;
+            const ways =
+              source.second === "none" ? source.ways[0] : source.ways[partOf(source, Math.floor(at / slots))]!;
             const way = ways.wayTo[(at - slot) & within]!;
             if (way >= 0 && (best < 0 || way < best)) {
               best = way;
@@ -236,7 +233,7 @@ function visitWeights(
           covered = false;
           return;
         }
-        const ciphertext = position < slots ? 0 : preparedIn(source, position, slots);
+        const ciphertext = position < slots ? 0 : preparedIn(source, Math.floor(position / slots));
         const product = firstProduct + source.firstProduct + bestWays.product[best]! + ciphertext * source.babies;
         visit(product, (slot + bestWays.reach[best]!) & within, coefficient, bestWays.term[best]! + second);
       });
@@ -282,15 +279,14 @@ function onlyPositions({ start, list }: Positions, size: number): Int32Array | u
   return only;
 }
 
-/** Whether a position is in the second plane of its prepared ciphertext. */
-function planeIn({ second }: Source, position: number, slots: number): 0 | 1 {
-  const plane = Math.floor(position / slots);
+/** Whether a plane is the second of its prepared ciphertext. */
+export function partOf({ second }: Source, plane: number): 0 | 1 {
   if (second === "alternate") return (plane & 1) as 0 | 1;
   return second !== "none" && plane >= second ? 1 : 0;
 }
 
-function preparedIn({ second }: Source, position: number, slots: number): number {
-  const plane = Math.floor(position / slots);
+/** The prepared ciphertext of its operand that a plane is in. */
+export function preparedIn({ second }: Source, plane: number): number {
   if (second === "alternate") return plane >> 1;
   return second === "none" ? plane : plane % second;
 }

@@ -23,13 +23,19 @@ export function spread(layout: Layout): Spread {
 
 /** The positions in the first `ring` slots of each plane. */
 export function positionsOf({ elements, layout }: Spread, elementCount: number, ring: number): Positions {
-  const within = (p: number) => p % layout.slots < ring && elements[p] !== idle;
+  const within: number[] = [];
+  for (let p = 0; p < elements.length; p++) if (p % layout.slots < ring && elements[p] !== idle) within.push(p);
+  return positionsAmong(within, elements, elementCount);
+}
+
+/** Those of some positions, ascending, that each element has. */
+export function positionsAmong(among: readonly number[], elements: Int32Array, elementCount: number): Positions {
   const start = new Int32Array(elementCount + 1);
-  for (let p = 0; p < elements.length; p++) if (within(p)) start[elements[p]! + 1]!++;
+  for (const p of among) start[elements[p]! + 1]!++;
   for (let e = 0; e < elementCount; e++) start[e + 1]! += start[e]!;
   const next = start.slice();
-  const list = new Int32Array(start[elementCount]!);
-  for (let p = 0; p < elements.length; p++) if (within(p)) list[next[elements[p]!]!++] = p;
+  const list = new Int32Array(among.length);
+  for (const p of among) list[next[elements[p]!]!++] = p;
   return { start, list };
 }
 

@@ -7,7 +7,9 @@ import { type Term, termsOf } from "./terms.ts";
 
 /** The weights of a placement in its order, so that making vectors of them does not jump about in memory. */
 export function placedWeights({ coefficients: which }: Placement, coefficients: Float64Array): Float64Array {
-  return Float64Array.from(which, (coefficient) => coefficients[coefficient]!);
+  const placed = new Float64Array(which.length);
+  for (let i = 0; i < which.length; i++) placed[i] = coefficients[which[i]!]!;
+  return placed;
 }
 
 /** What one product of a layer multiplies by; `piece` counts those of the placement, `weights` are those placed. */

@@ -32,6 +32,8 @@ export function blindedMap(
       map.forRow(result?.order?.[row] ?? row, (input, column, coefficient) =>
         visit(input, places[input]?.[column] ?? column, coefficient),
       ),
+    // Elements in another order are no image any more.
+    kernels: undefined,
   };
   const dividers = operands.map((operand) => operand?.factors);
   const factors = result?.factors;
@@ -55,7 +57,7 @@ export function blindedMap(
     let term = starts[row]!;
     reordered.forRow(row, (input, column) => visit(input, column, term++));
   };
-  return { map: { ...map, forRow }, coefficients: own };
+  return { map: { ...reordered, forRow }, coefficients: own };
 }
 
 /** Numbers by element of a value, as a client is shown them. */
