@@ -13,7 +13,7 @@ export function probeRows(shape: Shape, map: LinearMap): Rows | undefined {
   const [channels, height, width] = shape;
   if (shape.length !== 3 || channels === undefined || height === undefined || width === undefined) return undefined;
   let perRow = 0;
-  map.forRow(Math.floor(elementCount(shape) / 2), () => perRow++);
+  map.forRow(Math.floor(height / 2) * width + Math.floor(width / 2), () => perRow++);
   if (perRow * elementCount(shape) <= fewTerms) return undefined;
   const [ys, xs] = [probes(height), probes(width)];
   return {
