@@ -35,7 +35,8 @@ export function fullLayer(rows: number, columns: readonly number[], seed: number
 /** Rows and columns as channels of one pixel. */
 function fullKernel(rows: number, columns: readonly number[], input: number, count: number): Kernel {
   const sum = (sizes: readonly number[]) => sizes.reduce((all, size) => all + size, 0);
-  const weights = { first: sum(columns.slice(0, input)), perOutput: sum(columns), perChannel: 1, perTap: 1 };
+  const weights = { first: sum(columns.slice(0, input)), perOutput: sum(columns), perChannel: 1 };
+  const taps = [{ pairs: Int32Array.of(0, 0), weight: 0 }];
   return {
     input,
     groups: 1,
@@ -43,7 +44,7 @@ function fullKernel(rows: number, columns: readonly number[], input: number, cou
     perGroup: count,
     rows: 1,
     columns: 1,
-    taps: [Int32Array.of(0, 0)],
+    taps,
     weights,
   };
 }

@@ -55,10 +55,10 @@ function termsByKernels(map: LinearMap): string[] {
     for (let o = 0; o < outputs; o++) {
       const first = Math.floor(o / (outputs / groups)) * perGroup;
       for (let i = 0; i < perGroup; i++) {
-        for (const [t, pairs] of taps.entries()) {
-          const weight = weights.first + o * weights.perOutput + i * weights.perChannel + t * weights.perTap;
-          for (let k = 0; k < pairs.length; k += 2)
-            terms.push([o * rows + pairs[k]!, input, (first + i) * columns + pairs[k + 1]!, weight].join(" "));
+        for (const tap of taps) {
+          const weight = weights.first + o * weights.perOutput + i * weights.perChannel + tap.weight;
+          for (let k = 0; k < tap.pairs.length; k += 2)
+            terms.push([o * rows + tap.pairs[k]!, input, (first + i) * columns + tap.pairs[k + 1]!, weight].join(" "));
         }
       }
     }

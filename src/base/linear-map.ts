@@ -34,13 +34,14 @@ export interface Kernel {
   /** Elements of a channel of the result, and of the input. */
   readonly rows: number;
   readonly columns: number;
-  /** What each tap joins: a row and a column, one pair after another. */
-  readonly taps: readonly Int32Array[];
-  /** The coefficient of output channel `o`, channel `i` of its group and tap `t` is `first + o * perOutput + i * perChannel + t * perTap`. */
-  readonly weights: {
-    readonly first: number;
-    readonly perOutput: number;
-    readonly perChannel: number;
-    readonly perTap: number;
-  };
+  readonly taps: readonly Tap[];
+  /** The coefficient of output channel `o`, channel `i` of its group and a tap is `first + o * perOutput + i * perChannel`, plus the tap's own. */
+  readonly weights: { readonly first: number; readonly perOutput: number; readonly perChannel: number };
+}
+
+/** Pixels that are joined with one weight in a pair of channels. */
+export interface Tap {
+  /** A row and a column, one pair after another. */
+  readonly pairs: Int32Array;
+  readonly weight: number;
 }

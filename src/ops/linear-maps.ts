@@ -1,4 +1,4 @@
-import type { Kernel, LinearMap } from "../base/linear-map.ts";
+import type { Kernel, LinearMap, Tap } from "../base/linear-map.ts";
 
 const one = Float64Array.of(1);
 
@@ -19,16 +19,16 @@ function copies(inputSize: number, outputSize: number, source: (row: number) => 
     kernels: once(() => {
       const pairs = new Int32Array(2 * outputSize);
       for (let row = 0; row < outputSize; row++) pairs.set([row, source(row)], 2 * row);
-      return [channelwise(1, outputSize, inputSize, [pairs])];
+      return [channelwise(1, outputSize, inputSize, [{ pairs, weight: 0 }])];
     }),
     coefficients: () => one,
     bias: () => undefined,
   };
 }
 
-/** A kernel that leaves channels apart: tap `t` has coefficient `t` in all of them. */
-export function channelwise(channels: number, rows: number, columns: number, taps: readonly Int32Array[]): Kernel {
-  const weights = { first: 0, perOutput: 0, perChannel: 0, perTap: 1 };
+/** A kernel that leaves channels apart, and has the same weights in all of them. */
+export function channelwise(channels: number, rows: number, columns: number, taps: readonly Tap[]): Kernel {
+  const weights = { first: 0, perOutput: 0, perChannel: 0 };
   return { input: 0, groups: channels, outputs: channels, perGroup: 1, rows, columns, taps, weights };
 }
 

@@ -88,7 +88,7 @@ function factorKernels(at: Int32Array, factors: number): LinearMap["kernels"] {
   if (!at.every((factor, row) => factor === Math.floor(row / each))) return undefined;
   return once(() => {
     const pairs = Int32Array.from({ length: 2 * each }, (_, i) => i >> 1);
-    const kernel = channelwise(factors, each, each, [pairs]);
+    const kernel = channelwise(factors, each, each, [{ pairs, weight: 0 }]);
     return [{ ...kernel, weights: { ...kernel.weights, perOutput: 1 } }];
   });
 }

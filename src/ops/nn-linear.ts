@@ -1,5 +1,5 @@
 import { isProblem, type Problem, problem } from "../base/diagnostic.ts";
-import type { Kernel, LinearMap } from "../base/linear-map.ts";
+import type { Kernel, LinearMap, Tap } from "../base/linear-map.ts";
 import { elementCount, type Shape, type Tensor } from "../base/tensor.ts";
 import { attr } from "./attributes.ts";
 import { convolve } from "./convolve.ts";
@@ -70,8 +70,8 @@ export const dense = defineOp({
 });
 
 function denseKernel(outputs: number, columns: number): Kernel {
-  const taps = [Int32Array.of(0, 0)];
-  const weights = { first: 0, perOutput: columns, perChannel: 1, perTap: 1 };
+  const taps = [{ pairs: Int32Array.of(0, 0), weight: 0 }];
+  const weights = { first: 0, perOutput: columns, perChannel: 1 };
   return { input: 0, groups: 1, outputs, perGroup: columns, rows: 1, columns: 1, taps, weights };
 }
 
@@ -154,7 +154,7 @@ function convMap(input: Shape, weight: Shape, window: Window, groups: number): L
       }
     },
     kernels: once(() => {
-      const weights = { first: 0, perOutput: perGroup * taps, perChannel: taps, perTap: 1 };
+      const weights = { first: 0, perOutput: perGroup * taps, perChannel: taps };
       const size = { rows: perPlane, columns: height * width };
       return [{ input: 0, groups, outputs, perGroup, ...size, taps: tapsOf(input, window), weights }];
     }),
@@ -164,11 +164,11 @@ function convMap(input: Shape, weight: Shape, window: Window, groups: number): L
 }
 
 /** The pixels of result and input that each tap of a convolution joins. */
-function tapsOf(input: Shape, window: Window): Int32Array[] {
+function tapsOf(input: Shape, window: Window): Tap[] {
   const [, height, width] = input as [number, number, number];
   const [outHeight, outWidth] = outputSize(input, window);
   const { kernel, stride, pad, dilation } = window;
-  const taps: Int32Array[] = [];
+  const taps: Tap[] = [];
   for (let ky = 0; ky < kernel[0]; ky++) {
     for (let kx = 0; kx < kernel[1]; kx++) {
       const pairs: number[] = [];
@@ -177,7 +177,7 @@ function tapsOf(input: Shape, window: Window): Int32Array[] {
         const x = (p % outWidth) * stride[1] - pad[1] + kx * dilation[1];
         if (y >= 0 && y < height && x >= 0 && x < width) pairs.push(p, y * width + x);
       }
-      taps.push(Int32Array.from(pairs));
+      taps.push({ pairs: Int32Array.from(pairs), weight: taps.length });
     }
   }
   return taps;

@@ -117,13 +117,15 @@ export const avg_pool = defineOp({
         }
       },
       kernels: once(() => {
-        const taps = Array.from(coefficients, (): number[] => []);
+        const byCoefficient = new Map<number, number[]>();
         for (let pixel = 0; pixel < outHeight * outWidth; pixel++) {
           const { y0, y1, x0, x1, coefficient } = windowAt(pixel);
-          for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) taps[coefficient]!.push(pixel, y * width + x);
+          const pairs = byCoefficient.get(coefficient) ?? [];
+          byCoefficient.set(coefficient, pairs);
+          for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) pairs.push(pixel, y * width + x);
         }
-        const lists = taps.map((pairs) => Int32Array.from(pairs));
-        return [channelwise(channels, outHeight * outWidth, height * width, lists)];
+        const taps = [...byCoefficient].map(([weight, pairs]) => ({ pairs: Int32Array.from(pairs), weight }));
+        return [channelwise(channels, outHeight * outWidth, height * width, taps)];
       }),
       coefficients: () => coefficients,
       bias: () => undefined,
@@ -156,7 +158,7 @@ export const global_avg_pool = defineOp({
       kernels: once(() => {
         const pairs = new Int32Array(2 * area);
         for (let i = 0; i < area; i++) pairs[2 * i + 1] = i;
-        return [channelwise(channels, 1, area, [pairs])];
+        return [channelwise(channels, 1, area, [{ pairs, weight: 0 }])];
       }),
       coefficients: () => Float64Array.of(1 / area),
       bias: () => undefined,

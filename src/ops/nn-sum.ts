@@ -195,14 +195,10 @@ function sumOfMaps(parts: readonly MapOfSum[]): LinearMap {
   const { outputSize } = parts[0]!.map;
   const kernelsOf = ({ map }: MapOfSum, i: number) =>
     map.kernels!().map((kernel): Kernel => {
-      const { first, perOutput, perChannel, perTap } = kernel.weights;
-      const weights = {
-        first: first * count + i,
-        perOutput: perOutput * count,
-        perChannel: perChannel * count,
-        perTap: perTap * count,
-      };
-      return { ...kernel, input: firstInput[i]! + kernel.input, weights };
+      const { first, perOutput, perChannel } = kernel.weights;
+      const weights = { first: first * count + i, perOutput: perOutput * count, perChannel: perChannel * count };
+      const taps = kernel.taps.map(({ pairs, weight }) => ({ pairs, weight: weight * count }));
+      return { ...kernel, input: firstInput[i]! + kernel.input, taps, weights };
     });
   return {
     inputSizes: parts.flatMap((p) => p.map.inputSizes),

@@ -65,7 +65,7 @@ export function eachDifference(
 ): void {
   const { outputs, perGroup, groups, taps, weights } = kernel;
   const within = ring - 1;
-  const between = taps.map((pairs) => pixelDifferences(pairs, columns, rows, ring).list);
+  const between = taps.map(({ pairs }) => pixelDifferences(pairs, columns, rows, ring).list);
   const planes = 1 + Math.floor(columns.channels.reduce((most, place) => Math.max(most, place), 0) / slots);
   // For each difference of channels and tap, the plane of the last row seen with it: worth its memory where channels share slots.
   const seen =
@@ -81,7 +81,7 @@ export function eachDifference(
       const weight = weights.first + o * weights.perOutput + i * weights.perChannel;
       for (let t = 0; t < taps.length; t++) {
         const key = (t * planes + from) * ring + difference;
-        if (seen?.[key] === to || coefficients[weight + t * weights.perTap] === 0) continue;
+        if (seen?.[key] === to || coefficients[weight + taps[t]!.weight] === 0) continue;
         if (seen !== undefined) seen[key] = to;
         for (const pixels of between[t]!) visit(from, to, (difference + pixels) & within);
       }
@@ -98,17 +98,17 @@ export function countDifferences(
 ): void {
   const { outputs, perGroup, groups, taps, weights } = kernel;
   const within = ring - 1;
-  for (const [t, pairs] of taps.entries()) {
+  for (const tap of taps) {
     const channels = new Int32Array(ring);
     for (let o = 0; o < outputs; o++) {
       const firstChannel = Math.floor((o * groups) / outputs) * perGroup;
-      const weight = weights.first + o * weights.perOutput + t * weights.perTap;
+      const weight = weights.first + o * weights.perOutput + tap.weight;
       for (let i = 0; i < perGroup; i++) {
         if (coefficients[weight + i * weights.perChannel] === 0) continue;
         channels[(columns.channels[firstChannel + i]! - rows.channels[o]!) & within]!++;
       }
     }
-    const pixels = pixelDifferences(pairs, columns, rows, ring);
+    const pixels = pixelDifferences(tap.pairs, columns, rows, ring);
     for (const [difference, count] of channels.entries())
       if (count > 0) for (const p of pixels.list) visit((difference + p) & within, count * pixels.counts[p]!);
   }
