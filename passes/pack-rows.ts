@@ -3,7 +3,7 @@ import { elementCount, type Shape } from "../src/base/tensor.ts";
 import type { Rows } from "../src/packing/differences.ts";
 
 /** Layers of so many terms are looked at whole. */
-const fewTerms = 2 ** 20;
+const fewTerms = 2 ** 16;
 
 /**
  * Rows whose differences are all that a large layer on images has: every channel at the pixels near the corners and in the
