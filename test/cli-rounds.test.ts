@@ -45,6 +45,37 @@ it("a network with a client step is compiled, inspected and run in one process",
   }
 });
 
+it("what a pass leaves of a network with client steps is shown for each round", { timeout: 120_000 }, async () => {
+  const folder = temporaryFolder();
+  fs.writeFileSync(join(folder, "steps.hen"), model);
+  const plan = JSON.parse((await run(folder, "inspect", "steps.hen", "--json")).out);
+  const rotations = plan.rounds.map((round: { rotations: number }) => round.rotations);
+  for (const stage of ["pack", "assign-levels", "choose-keys"]) {
+    const stopped = await run(folder, "inspect", "steps.hen", "--stop-after", stage, "--json");
+    const { model: name, rounds } = JSON.parse(stopped.out);
+    expect(name).toBe("steps");
+    expect(rounds.map(({ round }: { round: number }) => round)).toEqual([1, 2]);
+    expect(rounds.map(({ totals }: { totals: { rotations: number } }) => totals.rotations)).toEqual(rotations);
+  }
+  const shown = await run(folder, "inspect", "steps.hen", "--stop-after", "pack");
+  expect(shown.out).toMatch(/^steps, round 1, after pack: \d+ rotations?[\s\S]*\nsteps, round 2, after pack: /);
+  // Before it is cut, there is one network.
+  const whole = await run(folder, "compile", "steps.hen", "--stop-after", "fit-activations");
+  expect(whole.out.match(/^graph /gm)).toHaveLength(1);
+
+  const printed = await run(folder, "compile", "steps.hen", "--stop-after", "prune");
+  expect(printed.out).toMatch(/^# round 1\ngraph steps [\s\S]*\n# round 2\ngraph steps /);
+  expect(await run(folder, "compile", "steps.hen", "--stop-after", "prune", "-o", "cut.hen")).toMatchObject({
+    code: 0,
+  });
+  expect(fs.readdirSync(folder).filter((name) => name.endsWith(".hen"))).toEqual([
+    "cut.round1.hen",
+    "cut.round2.hen",
+    "steps.hen",
+  ]);
+  expect(await run(folder, "check", "cut.round2.hen")).toMatchObject({ code: 0 });
+});
+
 it("the rotation keys to choose are those of plans without client steps", async () => {
   const folder = temporaryFolder();
   fs.writeFileSync(join(folder, "steps.hen"), model);

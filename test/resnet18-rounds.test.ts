@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { readExample } from "../examples/models.ts";
-import { countRounds } from "../src/driver/count-rounds.ts";
 import { readModel } from "../src/driver/read-model.ts";
+import { countRounds } from "../src/driver/round-stages.ts";
 import { type Column, table } from "../src/report/table.ts";
 
 /** A network of the table below: a ring, blocks of channels, and what is known to do. */

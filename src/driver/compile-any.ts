@@ -33,6 +33,11 @@ const preparingPasses = pipeline.slice(
   pipeline.findIndex((pass) => pass.name === "reject-unsupported"),
 );
 
+/** Whether a pass comes before a network is cut into rounds. */
+export function isPreparing(name: string): boolean {
+  return preparingPasses.some((pass) => pass.name === name);
+}
+
 /** Compiles a network that was read or built: to rounds where its settings leave layers to the client, else to one plan. */
 export function compileAny(model: ReadModel, observe: PassObserver = {}): Compiled | CompiledRounds {
   const { graph: written, settings, diagnostics } = model;

@@ -11,6 +11,11 @@ export function hasClientLayers(graph: Graph, settings: Settings): boolean {
   return graph.nodes.some((node) => isLeftToClient(node, settings));
 }
 
+/** Whether they do so without a choice: what is left to `auto` may become a polynomial. */
+export function needsClient(graph: Graph, { activations }: Settings): boolean {
+  return graph.nodes.some((node) => isClientLayer(node) && choiceAt(node, activations)?.kind === "client");
+}
+
 /** Behind `fit-activations`, where `auto` stands at what only the client can compute, or was chosen to. */
 function isLeftToClient(node: Node, { activations }: Settings): boolean {
   const kind = isClientLayer(node) ? choiceAt(node, activations)?.kind : undefined;

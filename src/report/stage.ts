@@ -1,6 +1,7 @@
 import { SealwrightError } from "../base/diagnostic.ts";
 import { type CountOptions, countOperations, type OperationCounts } from "../driver/count-operations.ts";
 import type { SkipReport } from "../driver/measure-skips.ts";
+import type { RoundStage } from "../driver/round-stages.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { LayerCost } from "../plan/plan.ts";
 import { shortLayout } from "./layout-words.ts";
@@ -14,9 +15,10 @@ export function stageTable(
   stage: string,
   options: CountOptions = {},
   skips: readonly SkipReport[] = [],
+  round?: number,
 ): string {
   const counts = tryCount(graph, options);
-  const title = `${graph.name} after ${stage}`;
+  const title = `${graph.name}${round === undefined ? "" : `, round ${round},`} after ${stage}`;
   if (typeof counts === "string") return `${title}: nothing is counted, as ${counts}\n`;
   const { totals: t, estimate: e, layers } = counts.cost;
   const facts = [
@@ -60,13 +62,19 @@ export function stageJson(
   options: CountOptions = {},
   skips: readonly SkipReport[] = [],
 ): object {
+  return { ...headJson(graph.name, stage), ...countsJson(graph, options, skips) };
+}
+
+function headJson(model: string, stage: string): object {
+  return { format: "sealwright-inspect", version: 1, model, stage };
+}
+
+function countsJson(graph: Graph, options: CountOptions, skips: readonly SkipReport[]): object {
   const counts = tryCount(graph, options);
-  const head = { format: "sealwright-inspect", version: 1, model: graph.name, stage };
-  if (typeof counts === "string") return { ...head, uncounted: counts, totals: {}, galoisSteps: [], layers: [] };
+  if (typeof counts === "string") return { uncounted: counts, totals: {}, galoisSteps: [], layers: [] };
   const { totals, estimate, costTable, layers } = counts.cost;
   const { degree, security } = counts.scheme;
   return {
-    ...head,
     scheme: { name: "ckks", polyModulusDegree: degree, slots: degree / 2, security: { bits: security } },
     totals,
     estimate: { ...estimate, costTable },
@@ -75,6 +83,23 @@ export function stageJson(
     // Errors are not predicted at this stage.
     layers: layers.map(({ boundBits: _, ...layer }) => layer),
   };
+}
+
+/** The same for networks with client steps: what the server does in each round, one table after another. */
+export function roundStagesTable(rounds: readonly RoundStage[], stage: string, options: CountOptions = {}): string {
+  if (rounds.length === 0) return `after ${stage}: the client computes everything, and the server nothing\n`;
+  return rounds.map(({ round, graph }) => stageTable(graph, stage, options, [], round)).join("\n");
+}
+
+/** The same for machines: `rounds` has the stage of each round in which the server does something. */
+export function roundStagesJson(
+  model: string,
+  rounds: readonly RoundStage[],
+  stage: string,
+  options: CountOptions = {},
+): object {
+  const each = rounds.map(({ round, graph }) => ({ round, ...countsJson(graph, options, []) }));
+  return { ...headJson(model, stage), rounds: each };
 }
 
 /** The counts, or why there are none. */

@@ -2,7 +2,9 @@ import { basename } from "node:path";
 import { Command } from "commander";
 import { pipeline } from "../../../passes/pipeline.ts";
 import { compileAny, compileGraphTo } from "../../driver/compile.ts";
-import { readSource } from "../../driver/read-model.ts";
+import type { PassObserver } from "../../driver/pass-manager.ts";
+import { type ReadModel, readSource } from "../../driver/read-model.ts";
+import { type RoundStage, roundsAfter } from "../../driver/round-stages.ts";
 import { printGraph } from "../../ir/print.ts";
 import type { Plan } from "../../plan/plan.ts";
 import { isRoundsPlan, type RoundsPlan } from "../../plan/rounds.ts";
@@ -16,7 +18,7 @@ import { chosen, compileOptionsOf } from "../flags.ts";
 import type { Io } from "../io.ts";
 import { addModelFlags, type ModelFlags, openModel } from "../model-source.ts";
 import { addPassFlags, graphFiles, type PassFlags, watchPasses } from "../pass-flags.ts";
-import { checkOutput, writeFiles } from "../write-file.ts";
+import { checkOutput, type OutputFile, writeFiles } from "../write-file.ts";
 
 interface Flags extends ModelFlags, PassFlags {
   readonly output?: string;
@@ -31,7 +33,10 @@ export function compileCommand(io: Io): Command {
     .argument("<model>", "a model: .hen text or ONNX")
     .option("-o, --output <file>", "where the plan goes (default: the model's name with .plan, in this folder)")
     .option("-f, --force", "replace files that exist")
-    .option("--stop-after <pass>", "stop there and print the graph instead of making a plan");
+    .option(
+      "--stop-after <pass>",
+      "stop there and print the graph (with client steps: one for each round) instead of making a plan",
+    );
   return addPassFlags(addModelFlags(command)).action((path: string, flags: Flags) => {
     const { stopAfter } = flags;
     if (stopAfter !== undefined) chosen("pass", stopAfter, pipeline, (pass) => pass.name);
@@ -43,10 +48,11 @@ export function compileCommand(io: Io): Command {
     try {
       const model = readSource(source, compileOptionsOf(io, flags, path));
       if (stopAfter !== undefined) {
-        const { graph, diagnostics } = compileGraphTo(model, stopAfter, watch.observer);
-        io.err(renderDiagnostics(diagnostics));
-        if (flags.output === undefined) io.out(printGraph(graph));
-        else writeFiles(io, graphFiles(flags.output, graph), target(opened()));
+        const rounds = roundsAfter(model, stopAfter, watch.observer);
+        const stage = rounds === undefined ? wholeStage(model, stopAfter, watch.observer) : roundsStage(rounds);
+        io.err(renderDiagnostics(model.diagnostics.all));
+        if (flags.output === undefined) io.out(stage.text());
+        else writeFiles(io, stage.files(flags.output), target(opened()));
         return;
       }
       const { plan, bytes, diagnostics } = compileAny(model, watch.observer);
@@ -61,6 +67,26 @@ export function compileCommand(io: Io): Command {
       watch.finish();
     }
   });
+}
+
+/** What `--stop-after` prints, or writes next to a path. */
+interface StageOutput {
+  readonly text: () => string;
+  readonly files: (path: string) => OutputFile[];
+}
+
+function wholeStage(model: ReadModel, stopAfter: string, observer: PassObserver): StageOutput {
+  const { graph } = compileGraphTo(model, stopAfter, observer);
+  return { text: () => printGraph(graph), files: (path) => graphFiles(path, graph) };
+}
+
+/** A graph for each round in which the server does something, in files of their own. */
+function roundsStage(rounds: readonly RoundStage[]): StageOutput {
+  return {
+    text: () => rounds.map(({ round, graph }) => `# round ${round}\n${printGraph(graph)}`).join("\n"),
+    files: (path) =>
+      rounds.flatMap(({ round, graph }) => graphFiles(`${path.replace(/\.hen$/, "")}.round${round}.hen`, graph)),
+  };
 }
 
 function roundsSummary(plan: RoundsPlan, output: string, bytes: number, costs: CostTable): string {

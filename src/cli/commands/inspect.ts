@@ -3,7 +3,8 @@ import { pipeline } from "../../../passes/pipeline.ts";
 import { fail } from "../../base/diagnostic.ts";
 import { compileGraphTo } from "../../driver/compile.ts";
 import { measureSkips, ringDegree } from "../../driver/measure-skips.ts";
-import { readSource } from "../../driver/read-model.ts";
+import { type ReadModel, readSource } from "../../driver/read-model.ts";
+import { roundsAfter } from "../../driver/round-stages.ts";
 import { isRoundsPlan } from "../../plan/rounds.ts";
 import { explainLayer, layerNames } from "../../report/explain-layer.ts";
 import { inspectJson } from "../../report/inspect-json.ts";
@@ -11,7 +12,7 @@ import { inspectTable } from "../../report/inspect-table.ts";
 import { keyChoiceRows } from "../../report/pareto.ts";
 import { roundsCostTable, roundsJson, roundsTable } from "../../report/rounds.ts";
 import { skipRows } from "../../report/skip-table.ts";
-import { stageJson, stageTable } from "../../report/stage.ts";
+import { roundStagesJson, roundStagesTable, stageJson, stageTable } from "../../report/stage.ts";
 import { costTableFor } from "../cost-tables.ts";
 import { renderDiagnostics } from "../diagnostics.ts";
 import { chosen, compileOptionsOf } from "../flags.ts";
@@ -38,14 +39,7 @@ export function inspectCommand(io: Io): Command {
     if (flags.stopAfter !== undefined) {
       const stage = chosen("pass", flags.stopAfter, pipeline, (pass) => pass.name).name;
       const model = readSource(openModel(io, path, flags).source, compileOptionsOf(io, flags, path));
-      const { graph, settings, diagnostics } = compileGraphTo(model, stage);
-      io.err(renderDiagnostics(diagnostics));
-      const skips = measureSkips(model.graph, ringDegree(graph));
-      io.out(
-        flags.json
-          ? `${JSON.stringify(stageJson(graph, stage, settings, skips))}\n`
-          : stageTable(graph, stage, settings, skips),
-      );
+      io.out(stageText(io, model, stage, flags.json === true));
       return;
     }
     const { plan, bytes } = loadPlan(io, path, { ...flags, look: true });
@@ -78,4 +72,20 @@ export function inspectCommand(io: Io): Command {
         : inspectTable(plan, bytes.length, keys, skips, costs),
     );
   });
+}
+
+/** What is known of a model after a pass: of the whole network, or of what the server does in each round. */
+function stageText(io: Io, model: ReadModel, stage: string, json: boolean): string {
+  const { settings } = model;
+  const rounds = roundsAfter(model, stage);
+  if (rounds !== undefined) {
+    io.err(renderDiagnostics(model.diagnostics.all));
+    if (!json) return roundStagesTable(rounds, stage, settings);
+    return `${JSON.stringify(roundStagesJson(model.graph.name, rounds, stage, settings))}\n`;
+  }
+  const { graph, diagnostics } = compileGraphTo(model, stage);
+  io.err(renderDiagnostics(diagnostics));
+  const skips = measureSkips(model.graph, ringDegree(graph));
+  if (!json) return stageTable(graph, stage, settings, skips);
+  return `${JSON.stringify(stageJson(graph, stage, settings, skips))}\n`;
 }
