@@ -61,8 +61,8 @@ function cheapestCovers(boxes: readonly Box[], gaps: boolean, doublings: number,
   return { covers, cost: least };
 }
 
-/** What steps that reach so many differences cost at least. */
-function leastSteps(reached: number, { inputs, outputs }: CoverCosts): number {
+/** What baby and giant steps that reach so many differences cost at least. */
+export function leastSteps(reached: number, { inputs, outputs }: CoverCosts): number {
   let least = Number.POSITIVE_INFINITY;
   for (let babies = 1; babies < reached + 1; babies++) {
     const giants = Math.max(1, Math.ceil(reached / babies));

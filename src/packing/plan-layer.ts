@@ -1,4 +1,5 @@
 import { idle } from "../scheme/layout.ts";
+import { leastSteps } from "./cover.ts";
 import { joinOperands } from "./join-operands.ts";
 import { type LayerPlan, summedCount } from "./layer-plan.ts";
 import type { LayerRequest, PlannedLayer } from "./layer-request.ts";
@@ -36,16 +37,17 @@ function sameOutside(a: LayerPlan, b: LayerPlan): boolean {
 export function leastCost(request: LayerRequest): number {
   const { map, to, folds, costs } = request;
   const row = new Set([Math.floor(map.outputSize / 2)]);
-  const needed = differencesOf({ ...request, rows: row });
+  // Kernels would tell the differences of all rows: more than that many may be avoided, where columns have copies.
+  const needed = differencesOf({ ...request, map: { ...map, kernels: undefined }, rows: row });
   if (needed === undefined) return Number.POSITIVE_INFINITY;
   const most = Math.max(...needed.map(({ list }) => list.length));
   const least = preparations(request).map(({ halving, mixing, pairs }) => {
     const step = halving === "step" ? 1 : 0;
     const reached = Math.ceil(most / 2 ** (mixing + step));
     const outputs = summedCount({ pairs }, to.layout);
-    const splits = Array.from({ length: reached }, (_, b) => b + outputs * (Math.ceil(reached / (b + 1)) - 1));
+    const splits = leastSteps(reached, { inputs: 1, outputs });
     const realPart = halving === "none" && !pairs ? 0 : outputs;
-    return Math.min(...splits, reached) + step + mixing * (1 + outputs) + realPart + outputs * folds.length;
+    return Math.min(splits, reached) + step + mixing * (1 + outputs) + realPart + outputs * folds.length;
   });
   return costs.rotation * Math.min(...least);
 }
