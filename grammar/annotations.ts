@@ -119,7 +119,7 @@ export const annotationSpecs: ReadonlyMap<string, AnnotationSpec> = new Map<stri
       doc: "The rotations a packed layer is computed with.",
       on: "result",
       positional: 0,
-      named: ["operands", "giants", "folds", "pairs"],
+      named: ["operands", "giants", "folds", "pairs", "spectral"],
     },
   ],
 ]);

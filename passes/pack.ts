@@ -75,8 +75,9 @@ export const pack = definePass({
           annotations: [annotate(planned.plan)],
         });
       });
-      const annotations =
-        decision.plan === undefined ? node.annotations : [...node.annotations, annotate(decision.plan)];
+      // A graph that was packed before has plans already.
+      const others = node.annotations.filter(({ name }) => name !== "plan");
+      const annotations = decision.plan === undefined ? others : [...others, annotate(decision.plan)];
       const type = { kind: "packed", shape: shapeOf(node.type)!, layout: decision.layout } as const;
       return out.add({ ...draft, inputs, type, annotations });
     });

@@ -65,6 +65,15 @@ it("compile --stop-after prints the graph of that stage, which reads back", asyn
     code: 0,
     out: expect.stringContaining("leveled [4] in"),
   });
+  // What was packed may be packed again, for another ring, too.
+  for (const degree of ["8192", "4096"]) {
+    const [once, twice] = await Promise.all(
+      ["tiny.hen", "packed.hen"].map((file) =>
+        run(folder, "inspect", file, "--stop-after", "pack", "--set", `degree=${degree}`, "--json"),
+      ),
+    );
+    expect(JSON.parse(twice!.out).totals).toEqual(JSON.parse(once!.out).totals);
+  }
 });
 
 it("passes can be printed, timed and dumped", async () => {

@@ -76,6 +76,50 @@ it("what a pass leaves of a network with client steps is shown for each round", 
   expect(await run(folder, "check", "cut.round2.hen")).toMatchObject({ code: 0 });
 });
 
+it("a round on coefficients reads back from its text", { timeout: 120_000 }, async () => {
+  const folder = temporaryFolder();
+  const weights = JSON.stringify([
+    [
+      [
+        [1, 0.5, 0],
+        [0, 1, 0],
+        [0.25, 0, -1],
+      ],
+    ],
+    [
+      [
+        [0, 1, 0],
+        [1, 0, 0],
+        [0, 0, 1],
+      ],
+    ],
+  ]);
+  const image = `network image {
+  input x: [1, 8, 8] in -1 .. 1
+  output y = relu(conv2d(x, weight = ${weights}, pad = 1))
+}
+target seal {
+  precision = 8 bits
+  activation relu = client
+}
+`;
+  fs.writeFileSync(join(folder, "image.hen"), image);
+  await run(folder, "compile", "image.hen", "--stop-after", "pack", "-o", "packed.hen");
+  const text = fs.readFileSync(join(folder, "packed.round1.hen"), "utf8");
+  expect(text).toContain("spectral = {");
+  const degree = /in "(\d+) /.exec(text)![1];
+  const leveled = await run(
+    folder,
+    "opt",
+    "packed.round1.hen",
+    "--pass",
+    "assign-levels",
+    "--set",
+    `degree=${2 * Number(degree)}`,
+  );
+  expect(leveled).toMatchObject({ code: 0, out: expect.stringContaining("leveled [2, 8, 8] in") });
+});
+
 it("the rotation keys to choose are those of plans without client steps", async () => {
   const folder = temporaryFolder();
   fs.writeFileSync(join(folder, "steps.hen"), model);
