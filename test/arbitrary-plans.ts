@@ -37,16 +37,7 @@ function fullKernel(rows: number, columns: readonly number[], input: number, cou
   const sum = (sizes: readonly number[]) => sizes.reduce((all, size) => all + size, 0);
   const weights = { first: sum(columns.slice(0, input)), perOutput: sum(columns), perChannel: 1 };
   const taps = [{ pairs: Int32Array.of(0, 0), weight: 0 }];
-  return {
-    input,
-    groups: 1,
-    outputs: rows,
-    perGroup: count,
-    rows: 1,
-    columns: 1,
-    taps,
-    weights,
-  };
+  return { input, groups: 1, outputs: rows, perGroup: count, rows: 1, columns: 1, taps, weights };
 }
 
 const logSlots = 7;

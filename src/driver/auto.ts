@@ -2,8 +2,6 @@ import { knownRange } from "../../passes/activation-range.ts";
 import { targetOf } from "../../passes/fit/activation-target.ts";
 import type { Settings } from "../../passes/settings.ts";
 import { Diagnostics, SealwrightError } from "../base/diagnostic.ts";
-import { choiceAt } from "../ir/activation-choice.ts";
-import { isClientLayer } from "../ir/cut-rounds.ts";
 import { fitAt, operandOfFit } from "../ir/fits.ts";
 import { type Graph, type Node, nodeAt } from "../ir/graph.ts";
 import { type Draft, rewrite } from "../ir/rewrite.ts";
@@ -13,7 +11,7 @@ import type { Plan } from "../plan/plan.ts";
 import { type ChosenMix, chooseMix } from "./choose-activations.ts";
 import { type Compiled, networkAfterPasses } from "./compile-graph.ts";
 import type { CompiledParts } from "./compiled-parts.ts";
-import { hasClientLayers, type NetworkCutter } from "./cut-network.ts";
+import { chosenFor, hasClientLayers, type NetworkCutter } from "./cut-network.ts";
 import type { Cut, Mix } from "./mix-times.ts";
 import type { ReadModel } from "./read-model.ts";
 import { roughRound } from "./rough-round.ts";
@@ -33,18 +31,14 @@ export interface OpenModel {
 
 /** Whether settings leave it open who computes some activation. */
 export function hasAuto(graph: Graph, settings: Settings): boolean {
-  return graph.nodes.some((node) => isAuto(node, settings));
-}
-
-function isAuto(node: Node, { activations }: Settings): boolean {
-  return isClientLayer(node) && choiceAt(node, activations)?.kind === "auto";
+  return graph.nodes.some((node) => chosenFor(node, settings) === "auto");
 }
 
 /** Decides who computes each activation that was left open, by the predicted time from end to end, and says why. */
 export function weighActivations(open: OpenModel): { readonly cut: Cut; readonly choices: Choices } {
   const { model, fitted, cutter, servers, wholes, progress } = open;
   const { graph: written, settings } = model;
-  const layers = written.nodes.filter((node) => isAuto(node, settings));
+  const layers = written.nodes.filter((node) => chosenFor(node, settings) === "auto");
   const degrees = new Map(fitted.nodes.flatMap((node) => fitAt(node) ?? []).map((fit) => [fit.layer, fit.degree]));
   const candidates = layers.map((node) => node.name).filter((name) => degrees.has(name));
   const timeOf = (plan: Plan) => exchangeTime(exchangeOf(plan), settings, settings.costTable);

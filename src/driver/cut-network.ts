@@ -1,5 +1,5 @@
 import type { Settings } from "../../passes/settings.ts";
-import { choiceAt } from "../ir/activation-choice.ts";
+import { type ActivationChoice, choiceAt } from "../ir/activation-choice.ts";
 import { clientKnown, cutRounds, isClientLayer, type Rounds } from "../ir/cut-rounds.ts";
 import { inputsOf } from "../ir/evaluate.ts";
 import type { Graph, Node } from "../ir/graph.ts";
@@ -12,13 +12,18 @@ export function hasClientLayers(graph: Graph, settings: Settings): boolean {
 }
 
 /** Whether they do so without a choice: what is left to `auto` may become a polynomial. */
-export function needsClient(graph: Graph, { activations }: Settings): boolean {
-  return graph.nodes.some((node) => isClientLayer(node) && choiceAt(node, activations)?.kind === "client");
+export function needsClient(graph: Graph, settings: Settings): boolean {
+  return graph.nodes.some((node) => chosenFor(node, settings) === "client");
+}
+
+/** What settings say of a layer that a client can compute. */
+export function chosenFor(node: Node, { activations }: Settings): ActivationChoice["kind"] | undefined {
+  return isClientLayer(node) ? choiceAt(node, activations)?.kind : undefined;
 }
 
 /** Behind `fit-activations`, where `auto` stands at what only the client can compute, or was chosen to. */
-function isLeftToClient(node: Node, { activations }: Settings): boolean {
-  const kind = isClientLayer(node) ? choiceAt(node, activations)?.kind : undefined;
+function isLeftToClient(node: Node, settings: Settings): boolean {
+  const kind = chosenFor(node, settings);
   return kind === "client" || kind === "auto";
 }
 

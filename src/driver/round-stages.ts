@@ -1,10 +1,10 @@
-import { pipeline } from "../../passes/pipeline.ts";
-import { Diagnostics, invariant } from "../base/diagnostic.ts";
+import { invariant } from "../base/diagnostic.ts";
 import { type Graph, nodeAt } from "../ir/graph.ts";
 import type { Layout } from "../scheme/layout.ts";
 import { isPreparing, partModel, readyToCut } from "./compile-any.ts";
 import { graphAfter } from "./compile-graph.ts";
 import { compileServer } from "./compile-rounds.ts";
+import { CompiledParts } from "./compiled-parts.ts";
 import { countOperations, type OperationCounts } from "./count-operations.ts";
 import { needsClient } from "./cut-network.ts";
 import type { PassObserver } from "./pass-manager.ts";
@@ -47,20 +47,32 @@ export function countRounds(model: ReadModel): OperationCounts[] {
   });
 }
 
-function serverAfter(model: ReadModel, stopAfter: string, observe: PassObserver | undefined): Graph {
-  const place = (name: string) => pipeline.findIndex((pass) => pass.name === name);
-  if (place(stopAfter) < place("pack")) return graphAfter(model, stopAfter, observe);
-  const pack = (graph: Graph) => {
-    const diagnostics = new Diagnostics();
-    return { graph, packed: graphAfter({ ...model, graph, diagnostics }, "pack", undefined), diagnostics };
-  };
-  const { graph, packed, diagnostics } = compileServer(model.graph, pack, (made) => resultLayouts(made.packed));
-  if (stopAfter !== "pack" || observe !== undefined) return graphAfter({ ...model, graph }, stopAfter, observe);
-  for (const said of diagnostics.all) model.diagnostics.add(said);
-  return packed;
+/** A server part after a pass, and after packing where it has come so far. */
+interface ServerStage {
+  readonly graph: Graph;
+  readonly packed: Graph | undefined;
 }
 
-function resultLayouts(packed: Graph): Layout[] {
+function serverAfter(model: ReadModel, stopAfter: string, observe: PassObserver | undefined): Graph {
+  const stages = new CompiledParts<ServerStage>((part, diagnostics, watch) => {
+    let packed: Graph | undefined;
+    const watchPacking: PassObserver = {
+      ...watch,
+      after: (pass, graph, ...rest) => {
+        if (pass.name === "pack") packed = graph;
+        watch.after?.(pass, graph, ...rest);
+      },
+    };
+    const graph = graphAfter({ ...model, graph: part, diagnostics }, stopAfter, watchPacking);
+    return { graph, packed };
+  }, observe);
+  const layoutsOf = (part: Graph) => resultLayouts(stages.attempt(part)?.packed);
+  const part = compileServer(model.graph, (asItIs) => asItIs, layoutsOf);
+  return stages.take(part, model.diagnostics).graph;
+}
+
+function resultLayouts(packed: Graph | undefined): Layout[] {
+  if (packed === undefined) return [];
   return packed.outputs.map(({ node }) => {
     const { type } = nodeAt(packed, node);
     invariant("layout" in type, "a packed value has a layout");

@@ -33,26 +33,23 @@ export function neededDifferences(
   const { slots } = to.layout;
   const operands = from.map((s, i) => columnsOf(s, map.inputSizes[i]!, rings.operands[i]!));
   const kept = ~folds.reduce((bits, f) => bits | f, 0) & (rings.result - 1);
-  const open = new Set(operands);
   if (map.kernels !== undefined) {
-    const places = positionsAmong(computedSlots(to, everyRow, rings.result, kept), to.elements, map.outputSize);
-    for (const kernel of map.kernels()) {
-      const operand = operands[kernel.input]!;
-      if (markKernel(operand, kernel, coefficients, places, slots)) open.delete(operand);
-    }
+    const positions = positionsAmong(computedSlots(to, everyRow, rings.result, kept), to.elements, map.outputSize);
+    for (const kernel of map.kernels()) markKernel(operands[kernel.input]!, kernel, coefficients, positions, slots);
   }
-  if (open.size === 0) return operands.map(listed);
+  if (operands.every(({ done }) => done)) return operands.map(listed);
 
   const places = computedSlots(to, rows, rings.result, kept);
   const visitAll = (visit: (operand: Columns, column: number, slot: number) => void, enough: () => boolean) => {
     for (const p of places) {
       if (enough()) return;
-      map.forRow(to.elements[p]!, (operand, column, coefficient) => {
-        if (coefficients[coefficient] !== 0) visit(operands[operand]!, column, p % slots);
+      map.forRow(to.elements[p]!, (input, column, coefficient) => {
+        const operand = operands[input]!;
+        if (!operand.done && coefficients[coefficient] !== 0) visit(operand, column, p % slots);
       });
     }
   };
-  if (operands.some((o) => !o.unique)) {
+  if (operands.some(({ done, unique }) => !done && !unique)) {
     visitAll(
       ({ positions: { start, list }, mask, uses }, column, slot) => {
         for (let k = start[column]!; k < start[column + 1]!; k++) uses[(list[k]! - slot) & mask]!++;
@@ -61,10 +58,8 @@ export function neededDifferences(
     );
   }
   visitAll(
-    (operand, column, slot) => {
-      if (open.has(operand)) need(operand, differenceOf(operand, column, slot));
-    },
-    () => operands.every(({ missing }) => missing === 0),
+    (operand, column, slot) => need(operand, differenceOf(operand, column, slot)),
+    () => operands.every(({ done, missing }) => done || missing === 0),
   );
   return operands.map(listed);
 }
@@ -80,6 +75,8 @@ interface Columns {
   readonly needed: Uint8Array;
   /** How many differences are not needed so far. Dense layers need all there are, and soon have them. */
   missing: number;
+  /** Whether all that are needed are marked already. */
+  done: boolean;
   /** How many weights each difference could serve. */
   readonly uses: Float64Array;
 }
@@ -95,8 +92,8 @@ function columnsOf(spread: Spread, size: number, { ring, folds }: OperandRing): 
     for (let k = start[c]! + 1; k < start[c + 1]!; k++)
       if (((list[k]! ^ list[start[c]!]!) & (period - 1)) !== 0) unique = false;
   const mask = ~folds.reduce((bits, f) => bits | f, 0) & (period - 1);
-  const needed = new Uint8Array(period);
-  return { positions, unique, period, mask, needed, missing: residuesIn(mask), uses: new Float64Array(period) };
+  const [needed, uses] = [new Uint8Array(period), new Float64Array(period)];
+  return { positions, unique, period, mask, needed, missing: residuesIn(mask), done: false, uses };
 }
 
 /** Marks what the weights of a kernel need, in any row, if places lie so that it can be told by channels. */
@@ -106,9 +103,9 @@ function markKernel(
   coefficients: Float64Array,
   rows: Positions,
   slots: number,
-): boolean {
+): void {
   const placed = placedKernel(kernel, operand.positions, rows, slots);
-  if (placed === undefined) return false;
+  if (placed === undefined) return;
   const { unique, mask, period, uses } = operand;
   const copies = unique ? firstCopy : placed.columns.copies;
   if (!unique)
@@ -121,7 +118,7 @@ function markKernel(
     need(operand, best);
   };
   eachDifference(placed, coefficients, slots, period, visit, () => operand.missing === 0);
-  return true;
+  operand.done = true;
 }
 
 const firstCopy = Int32Array.of(0);

@@ -2,9 +2,9 @@ import { basename } from "node:path";
 import { Command } from "commander";
 import { pipeline } from "../../../passes/pipeline.ts";
 import { compileAny, compileGraphTo } from "../../driver/compile.ts";
-import type { PassObserver } from "../../driver/pass-manager.ts";
-import { type ReadModel, readSource } from "../../driver/read-model.ts";
-import { type RoundStage, roundsAfter } from "../../driver/round-stages.ts";
+import { readSource } from "../../driver/read-model.ts";
+import { roundsAfter } from "../../driver/round-stages.ts";
+import type { Graph } from "../../ir/graph.ts";
 import { printGraph } from "../../ir/print.ts";
 import type { Plan } from "../../plan/plan.ts";
 import { isRoundsPlan, type RoundsPlan } from "../../plan/rounds.ts";
@@ -49,10 +49,10 @@ export function compileCommand(io: Io): Command {
       const model = readSource(source, compileOptionsOf(io, flags, path));
       if (stopAfter !== undefined) {
         const rounds = roundsAfter(model, stopAfter, watch.observer);
-        const stage = rounds === undefined ? wholeStage(model, stopAfter, watch.observer) : roundsStage(rounds);
+        const stages: readonly Stage[] = rounds ?? [compileGraphTo(model, stopAfter, watch.observer)];
         io.err(renderDiagnostics(model.diagnostics.all));
-        if (flags.output === undefined) io.out(stage.text());
-        else writeFiles(io, stage.files(flags.output), target(opened()));
+        if (flags.output === undefined) io.out(stages.map(stageText).join("\n"));
+        else writeFiles(io, stageFiles(flags.output, stages), target(opened()));
         return;
       }
       const { plan, bytes, diagnostics } = compileAny(model, watch.observer);
@@ -69,24 +69,22 @@ export function compileCommand(io: Io): Command {
   });
 }
 
-/** What `--stop-after` prints, or writes next to a path. */
-interface StageOutput {
-  readonly text: () => string;
-  readonly files: (path: string) => OutputFile[];
+/** What `--stop-after` leaves of a network, or of what the server does in a round. */
+interface Stage {
+  readonly graph: Graph;
+  readonly round?: number;
 }
 
-function wholeStage(model: ReadModel, stopAfter: string, observer: PassObserver): StageOutput {
-  const { graph } = compileGraphTo(model, stopAfter, observer);
-  return { text: () => printGraph(graph), files: (path) => graphFiles(path, graph) };
+function stageText({ graph, round }: Stage): string {
+  return round === undefined ? printGraph(graph) : `# round ${round}\n${printGraph(graph)}`;
 }
 
-/** A graph for each round in which the server does something, in files of their own. */
-function roundsStage(rounds: readonly RoundStage[]): StageOutput {
-  return {
-    text: () => rounds.map(({ round, graph }) => `# round ${round}\n${printGraph(graph)}`).join("\n"),
-    files: (path) =>
-      rounds.flatMap(({ round, graph }) => graphFiles(`${path.replace(/\.hen$/, "")}.round${round}.hen`, graph)),
-  };
+/** Rounds have files of their own. */
+function stageFiles(path: string, stages: readonly Stage[]): OutputFile[] {
+  const stem = path.replace(/\.hen$/, "");
+  return stages.flatMap(({ graph, round }) =>
+    graphFiles(round === undefined ? path : `${stem}.round${round}.hen`, graph),
+  );
 }
 
 function roundsSummary(plan: RoundsPlan, output: string, bytes: number, costs: CostTable): string {
